@@ -1,0 +1,80 @@
+//! Where a policy's observations come from, and how old they may be.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// The Prometheus server, its queries, and the limits on the age of what it returns.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.staleAfterSeconds >= self.scrapeIntervalSeconds")
+    .message("staleAfterSeconds must be at least scrapeIntervalSeconds: a younger limit would make every sample stale"))]
+pub struct Metrics {
+    /// Base address of Prometheus' HTTP API, for example `http://prometheus.monitoring:9090`. No default.
+    #[schemars(regex(pattern = "^https?://[^ ]+$"), length(max = 2048))]
+    pub url: String,
+    /// File in the operator's container with a bearer token that is sent to Prometheus. Default: no authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<String>,
+    /// File in the operator's container with the certificate authority of Prometheus (PEM). Default: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// How often Prometheus scrapes the target's pods, in seconds. Default: 15. Rates are taken over twice this.
+    #[serde(default = "scrape_interval_seconds")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub scrape_interval_seconds: i32,
+    /// Age in seconds from which a sample is stale: stale or missing samples hold the replicas, they never scale down.
+    /// Default: 45, three scrapes of the default interval.
+    #[serde(default = "stale_after_seconds")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub stale_after_seconds: i32,
+    /// PromQL of each feature, where the defaults do not fit your metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<Queries>,
+}
+
+/// PromQL per feature; each query returns one number for the whole workload.
+///
+/// `$namespace`, `$pods` (a regular expression for the target's pods), `$range` (two scrape intervals) and `$wait` (the
+/// objective in seconds) are replaced before a query is sent.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queries {
+    /// CPU used, in cores. Default: `sum(rate(process_cpu_seconds_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_cpu_seconds_total_rate: Option<String>,
+    /// Resident memory, in bytes. Default: `sum(process_resident_memory_bytes{namespace="$namespace",pod=~"$pods"})`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_resident_memory_bytes: Option<String>,
+    /// Virtual memory, in bytes. Default: `sum(process_virtual_memory_bytes{namespace="$namespace",pod=~"$pods"})`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_virtual_memory_bytes: Option<String>,
+    /// Seconds of request handling per second, waiting included. Default: `sum(rate(http_request_duration_seconds_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_request_duration_seconds_sum_rate: Option<String>,
+    /// Requests that arrived, per second: the offered load. Default: `sum(rate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_requests_total_rate: Option<String>,
+    /// Requests that were completed, per second. Default: `sum(rate(http_request_duration_seconds_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_request_duration_seconds_count_rate: Option<String>,
+    /// Open file descriptors. Default: `sum(process_open_fds{namespace="$namespace",pod=~"$pods"})`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_open_fds: Option<String>,
+    /// Response bytes per second. Default: `sum(rate(http_response_size_bytes_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_response_size_bytes_sum_rate: Option<String>,
+    /// Requests whose size was recorded, per second. Default: `sum(rate(http_request_size_bytes_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_request_size_bytes_count_rate: Option<String>,
+    /// Share of requests that waited longer than the objective, failed or were dropped, 0 to 1. Default: `1 - sum(rate(http_request_duration_seconds_bucket{namespace="$namespace",pod=~"$pods",le="$wait"}[$range])) / sum(rate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad_request_ratio: Option<String>,
+}
+
+const fn scrape_interval_seconds() -> i32 {
+    15
+}
+
+const fn stale_after_seconds() -> i32 {
+    45
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask generate`: committed files that are made from code.
+//!
+//! A generator is an example of the crate that owns the code: it prints the file. That the committed file equals what
+//! the code would print is a test in that crate, so that a stale file fails the suite and not only this task.
+
+use crate::failure::Failure;
+use crate::shell::Shell;
+
+/// One generated file.
+struct Generated {
+    path: &'static str,
+    package: &'static str,
+    example: &'static str,
+}
+
+const GENERATED: &[Generated] =
+    &[Generated { path: "operator/yaml/crd.yaml", package: "seatrial-operator", example: "crd" }];
+
+/// Rewrites every generated file.
+pub(crate) fn run(shell: &Shell) -> Result<(), Failure> {
+    for file in GENERATED {
+        let text = shell.read("cargo", &["run", "--quiet", "--package", file.package, "--example", file.example])?;
+        let path = shell.root().join(file.path);
+        std::fs::write(&path, text).map_err(|source| Failure::File { doing: "writing", path, source })?;
+        println!("wrote {}", file.path);
+    }
+    Ok(())
+}
+
+/// The generated files that are not there.
+pub(crate) fn missing(shell: &Shell) -> Vec<&'static str> {
+    GENERATED.iter().map(|file| file.path).filter(|path| !shell.root().join(path).is_file()).collect()
+}

@@ -11,9 +11,11 @@ mod pods;
 
 pub use capacity::{CapacityEstimate, CapacityEstimator, CapacityPrior};
 pub use features::{FEATURE_COUNT, Feature, Metrics, Sample};
-pub use history::LoadHistory;
+pub use history::{COARSE_BIN, COARSE_BINS, HALF_LIFE_SLOTS, LoadHistory, RECENT_SLOTS, SLOT};
 pub use lead_time::LeadTimeEstimator;
-pub use pods::{CpuSample, Pod, PodCounts, PodPhase, Pods, ReadyCondition, START_UP_BUCKET, START_UP_BUCKETS, ReadyStatus};
+pub use pods::{
+    CpuSample, Pod, PodCounts, PodPhase, Pods, ReadyCondition, ReadyStatus, START_UP_BUCKET, START_UP_BUCKETS,
+};
 
 use serde::{Deserialize, Serialize};
 

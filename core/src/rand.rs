@@ -104,10 +104,8 @@ pub fn below(seed: u64, stream: Stream, entity: u64, index: u32, bound: u64) -> 
 /// Seed of an independent experiment derived from `seed` and a `purpose` (any number that names it).
 #[must_use]
 pub const fn derive_seed(seed: u64, purpose: u64) -> u64 {
-    let words = philox4x32_10(
-        [purpose as u32, (purpose >> 32) as u32, 0x5EA7, 0x71A1],
-        [seed as u32, (seed >> 32) as u32],
-    );
+    let words =
+        philox4x32_10([purpose as u32, (purpose >> 32) as u32, 0x5EA7, 0x71A1], [seed as u32, (seed >> 32) as u32]);
     ((words[0] as u64) << 32) | words[1] as u64
 }
 
@@ -215,7 +213,9 @@ mod tests {
         for (mean, unit, expected) in [(0.5, 0.5, 0), (3.0, 0.9, 5), (29.0, 0.01, 17), (12.5, 0.999, 25)] {
             assert_eq!(poisson(mean, unit), expected, "mean {mean}, unit {unit}");
         }
-        for (mean, unit, expected) in [(100.0, 0.5, 100_i64), (100.0, 0.99, 124), (1000.0, 0.001, 904), (40.0, 0.05, 30)] {
+        for (mean, unit, expected) in
+            [(100.0, 0.5, 100_i64), (100.0, 0.99, 124), (1000.0, 0.001, 904), (40.0, 0.05, 30)]
+        {
             assert!((i64::try_from(poisson(mean, unit)).unwrap() - expected).abs() <= 1, "mean {mean}, unit {unit}");
         }
         assert_eq!(poisson(f64::NAN, 0.5), 0);

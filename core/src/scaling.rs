@@ -11,3 +11,4 @@ pub mod guard;
 pub mod headroom_space;
 pub mod policies;
 pub mod policy;
+pub mod strategy;

@@ -65,7 +65,9 @@ mod tests {
     /// The formula column of the protocol's waiting table: 4 workers a pod, 80 ms, P(wait > 120 ms).
     #[test]
     fn waiting_table_of_the_protocol() {
-        for (pods, load, expected) in [(1, 0.80, 0.180), (2, 0.90, 0.211), (5, 0.90, 0.027), (10, 0.95, 0.033), (28, 0.90, 0.0)] {
+        for (pods, load, expected) in
+            [(1, 0.80, 0.180), (2, 0.90, 0.211), (5, 0.90, 0.027), (10, 0.95, 0.033), (28, 0.90, 0.0)]
+        {
             let p = wait_exceeds(4 * pods, load * 50.0 * f64::from(pods), 0.080, 0.120);
             assert!((p - expected).abs() < 6e-4, "{pods} pods at {load}: {p}");
         }

@@ -99,7 +99,8 @@ impl CapacityEstimator {
 
     fn fold(&mut self, at: Timestamp, cpu_seconds: f64, requests: f64) {
         if self.seen_until > Timestamp::from_micros(i64::MIN) {
-            let keep = math::exp(-core::f64::consts::LN_2 * at.since(self.seen_until).as_secs_f64() / HALF_LIFE.as_secs_f64());
+            let keep =
+                math::exp(-core::f64::consts::LN_2 * at.since(self.seen_until).as_secs_f64() / HALF_LIFE.as_secs_f64());
             self.cpu_seconds *= keep;
             self.requests *= keep;
             self.squared_deviation *= keep;
@@ -119,7 +120,8 @@ impl CapacityEstimator {
     }
 
     fn correct(&mut self, observation: &Observation) {
-        let (Some(load), Some(bad)) = (observation.arrival_rate(), observation.metrics.get(Feature::BadRequestRatio)) else {
+        let (Some(load), Some(bad)) = (observation.arrival_rate(), observation.metrics.get(Feature::BadRequestRatio))
+        else {
             return;
         };
         let ready = f64::from(observation.pods.counts(observation.now).ready);
@@ -140,14 +142,14 @@ mod tests {
     use crate::observe::{PodCounts, Pods, Sample};
     use crate::rand::{Stream, standard_normal};
 
-    fn observation(at_s: i64, cores: f64, completed: f64, arrivals: f64, bad: f64, ready: u32) -> Observation {
+    fn observation(at_s: i64, cores: f64, per_s: f64, bad: f64, ready: u32) -> Observation {
         let now = Timestamp::from_secs(at_s);
         let mut seen = Observation::unknown(now, ready);
         seen.pods = Pods::Homogeneous(PodCounts { ready, ..PodCounts::default() });
         for (feature, value) in [
             (Feature::ProcessCpuSecondsTotalRate, cores),
-            (Feature::HttpRequestDurationSecondsCountRate, completed),
-            (Feature::HttpRequestsTotalRate, arrivals),
+            (Feature::HttpRequestDurationSecondsCountRate, per_s),
+            (Feature::HttpRequestsTotalRate, per_s),
             (Feature::BadRequestRatio, bad),
         ] {
             seen.metrics.set(feature, Some(Sample { at: now, value }));
@@ -166,7 +168,7 @@ mod tests {
             for i in 0..40_i64 {
                 let n = 200.0 * 15.0;
                 let noise = standard_normal(seed, Stream::CpuPerRequest, 0, i as u32) / f64::sqrt(n);
-                last = estimator.update(&observation(15 * (i + 1), 200.0 * 0.08 * (1.0 + noise), 200.0, 200.0, 0.0, 8), slot);
+                last = estimator.update(&observation(15 * (i + 1), 200.0 * 0.08 * (1.0 + noise), 200.0, 0.0, 8), slot);
             }
             let estimate = last.unwrap();
             assert!((estimate.mean / 50.0 - 1.0).abs() < 0.03, "{estimate:?}");
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn a_slot_counts_once() {
         let mut estimator = CapacityEstimator::new(&Workload::protocol_p1());
-        let seen = observation(15, 8.0, 100.0, 100.0, 0.0, 4);
+        let seen = observation(15, 8.0, 100.0, 0.0, 4);
         estimator.update(&seen, Span::from_secs(15));
         let once = estimator;
         estimator.update(&seen, Span::from_secs(15));
@@ -199,7 +201,7 @@ mod tests {
         let mut estimator = CapacityEstimator::new(&Workload::protocol_p1());
         let mut lower = f64::INFINITY;
         for i in 1..20 {
-            lower = estimator.update(&observation(15 * i, 8.0, 100.0, 100.0, 0.2, 8), Span::from_secs(15)).unwrap().lower;
+            lower = estimator.update(&observation(15 * i, 8.0, 100.0, 0.2, 8), Span::from_secs(15)).unwrap().lower;
         }
         assert!(lower < 0.75 * 50.0, "{lower}");
     }

@@ -25,7 +25,12 @@ impl LeadTimeEstimator {
     /// An estimator with the workload's prior.
     #[must_use]
     pub fn new(workload: &Workload) -> Self {
-        Self { prior: workload.prior_lead_time, millis: Vec::with_capacity(KEPT), next: 0, estimate: workload.prior_lead_time }
+        Self {
+            prior: workload.prior_lead_time,
+            millis: Vec::with_capacity(KEPT),
+            next: 0,
+            estimate: workload.prior_lead_time,
+        }
     }
 
     /// Folds in the start-ups of `observation` and answers with the lead time to plan for.
@@ -72,8 +77,9 @@ mod tests {
     fn the_p975_of_lognormal_start_ups_is_about_90_seconds() {
         let mut estimator = LeadTimeEstimator::new(&Workload::protocol_p1());
         let mut seen = Observation::unknown(Timestamp::ZERO, 1);
-        seen.start_ups =
-            (0..128).map(|i| Span::from_secs_f64(60.0 * math::exp(0.2 * standard_normal(1, Stream::PodStartUp, i, 0)))).collect();
+        seen.start_ups = (0..128)
+            .map(|i| Span::from_secs_f64(60.0 * math::exp(0.2 * standard_normal(1, Stream::PodStartUp, i, 0))))
+            .collect();
         let lead = estimator.update(&seen).as_secs_f64();
         assert!((80.0..100.0).contains(&lead), "{lead}");
     }

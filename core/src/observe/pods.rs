@@ -154,8 +154,7 @@ mod tests {
             deleted: false,
             created_at: Timestamp::from_secs(created),
             started_at: Some(Timestamp::from_secs(created)),
-            ready: ready_since
-                .map(|s| ReadyCondition { status: ReadyStatus::True, since: Timestamp::from_secs(s) }),
+            ready: ready_since.map(|s| ReadyCondition { status: ReadyStatus::True, since: Timestamp::from_secs(s) }),
             cpu_request_milli: Some(4_000),
             cpu: Some(CpuSample {
                 value_milli: 1_000,

@@ -7,7 +7,7 @@ use super::forecast::{DynForecaster, Quantiles};
 use super::guard::{Guard, GuardState, Stages};
 use super::policy::{DynPolicy, PastSlot, Proposal, Reason, State, View};
 use crate::observe::{CapacityEstimator, LeadTimeEstimator, Observation, Workload};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// A complete strategy for one workload.
 pub struct Autoscaler {
@@ -81,6 +81,12 @@ impl Autoscaler {
     #[must_use]
     pub fn workload(&self) -> &Workload {
         &self.workload
+    }
+
+    /// Length of the window that its forecaster looks ahead; `None` without one.
+    #[must_use]
+    pub fn horizon(&self) -> Option<Span> {
+        self.forecaster.as_ref().map(|forecaster| forecaster.horizon())
     }
 
     /// The state before anything was seen.
@@ -162,7 +168,11 @@ impl Autoscaler {
         let forecaster = match (&self.forecaster, &snapshot.forecaster) {
             (Some(forecaster), Some(stored)) => Some(forecaster.restore(stored)?),
             (None, None) => None,
-            _ => return Err(ConfigError::State { detail: "forecaster of the snapshot and of the strategy differ".into() }),
+            _ => {
+                return Err(ConfigError::State {
+                    detail: "forecaster of the snapshot and of the strategy differ".into(),
+                });
+            }
         };
         Ok(AutoscalerState {
             capacity: snapshot.capacity,

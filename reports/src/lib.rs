@@ -1,1 +1,33 @@
-//! See the package description.
+//! Evidence for readers: statistics, tables, figures and the HTML report of a study, from plain data.
+//!
+//! | room | what |
+//! |---|---|
+//! | [`model`] | what goes in: a [`model::StudyData`] filled by whoever ran the study |
+//! | [`stats`] | hierarchical bootstrap and the summary statistics of the field |
+//! | [`evaluation`] | estimates with intervals for every strategy and pair, overall and by family |
+//! | [`claims`] | sentences that the intervals allow, and no others |
+//! | [`summary`] | `summary.json`, the interface that scripts hold on to |
+//! | [`tables`] | CSV, Markdown, LaTeX and plain text |
+//! | [`figures`] | SVG and PNG with the shipped font, each with its data |
+//! | [`html`] | the self-contained page |
+//! | [`mod@write`] | everything into a run folder |
+//!
+//! Same data, same bytes: there is no clock, no default-hash map and no thread in this crate.
+
+pub mod claims;
+pub mod error;
+pub mod evaluation;
+pub mod figures;
+pub mod format;
+pub mod html;
+pub mod model;
+pub mod stats;
+pub mod summary;
+pub mod tables;
+pub mod write;
+
+#[cfg(test)]
+mod sample;
+
+pub use error::ReportError;
+pub use write::{ReportPaths, write_report};

@@ -1,0 +1,166 @@
+//! Scales, tick marks and the frame of a panel.
+
+use super::scene::{Frame, GRID, Hold, LABEL, SOFT, Scene};
+use crate::format;
+use crate::format::DAY_US;
+
+/// A linear or logarithmic scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Scale {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    pub(crate) log: bool,
+}
+
+impl Scale {
+    /// A linear scale that holds `values`, widened to round numbers; `from_zero` starts it at zero.
+    pub(crate) fn linear(values: impl Iterator<Item = f64>, from_zero: bool) -> Option<Self> {
+        let (low, high) = extent(values)?;
+        let low = if from_zero { low.min(0.0) } else { low };
+        let high = if high > low { high } else { low + low.abs().max(1.0) * 0.1 };
+        // Ends lie on half the distance of ticks, so that little of the panel stays empty.
+        let step = step((high - low) / 9.0);
+        Some(Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, log: false })
+    }
+
+    /// A logarithmic scale that holds the positive `values`, widened by a twentieth of its length.
+    pub(crate) fn logarithmic(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let (low, high) = extent(values.filter(|x| *x > 0.0))?;
+        let widen = (high / low).powf(0.05).max(1.02);
+        Some(Self { low: low / widen, high: high * widen, log: true })
+    }
+
+    /// Where `value` lies: 0 at the low end, 1 at the high end; clamped to just that.
+    pub(crate) fn share(&self, value: f64) -> f64 {
+        let share = if self.log {
+            (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
+        };
+        share.clamp(0.0, 1.0)
+    }
+
+    pub(crate) fn x(&self, value: f64, frame: &Frame) -> f64 {
+        frame.left + self.share(value) * (frame.right - frame.left)
+    }
+
+    pub(crate) fn y(&self, value: f64, frame: &Frame) -> f64 {
+        frame.bottom - self.share(value) * (frame.bottom - frame.top)
+    }
+
+    /// At most about `most` round numbers.
+    pub(crate) fn ticks(&self, most: usize) -> Vec<f64> {
+        if self.log { self.log_ticks(most) } else { self.linear_ticks(most) }
+    }
+
+    fn linear_ticks(&self, most: usize) -> Vec<f64> {
+        let step = step((self.high - self.low) / crate::stats::count(most.max(1)));
+        let first = (self.low / step - 1e-9).ceil();
+        (0_u32..200)
+            .map(|k| (first + f64::from(k)) * step)
+            .take_while(|tick| *tick <= self.high + step * 1e-9)
+            .map(|tick| if tick.abs() < step * 1e-9 { 0.0 } else { tick })
+            .collect()
+    }
+
+    fn log_ticks(&self, most: usize) -> Vec<f64> {
+        if self.high / self.low < 4.0 {
+            return self.linear_ticks(most);
+        }
+        let within = |tick: &f64| *tick >= self.low * (1.0 - 1e-9) && *tick <= self.high * (1.0 + 1e-9);
+        let all = |steps: &[f64]| -> Vec<f64> {
+            (-12..=12).flat_map(|k| steps.iter().map(move |m| m * 10_f64.powi(k))).filter(within).collect()
+        };
+        let dense = all(&[1.0, 2.0, 5.0]);
+        if dense.len() <= most { dense } else { all(&[1.0]) }
+    }
+}
+
+/// Least and greatest finite value.
+fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.filter(|x| x.is_finite()).fold(None, |extent, x| {
+        let (low, high) = extent.unwrap_or((x, x));
+        Some((low.min(x), high.max(x)))
+    })
+}
+
+/// The least of 1, 2, 2.5, 5, 10 × 10ᵏ that is not below `raw`.
+fn step(raw: f64) -> f64 {
+    let raw = raw.max(1e-12);
+    let power = 10_f64.powf(raw.log10().floor());
+    let factor = [1.0, 2.0, 2.5, 5.0].into_iter().find(|factor| factor * power >= raw * (1.0 - 1e-9)).unwrap_or(10.0);
+    factor * power
+}
+
+/// Horizontal grid lines with labels at the left.
+pub(crate) fn y_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usize) {
+    for tick in scale.ticks(most) {
+        let y = scale.y(tick, frame);
+        scene.line(vec![(frame.left, y), (frame.right, y)], GRID, 1.0);
+        scene.text((frame.left - 7.0, y + 0.36 * LABEL), &format::short(tick), (LABEL, SOFT, Hold::End));
+    }
+}
+
+/// Vertical grid lines with labels below.
+pub(crate) fn x_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usize) {
+    for tick in scale.ticks(most) {
+        let x = scale.x(tick, frame);
+        scene.line(vec![(x, frame.top), (x, frame.bottom)], GRID, 1.0);
+        scene.text((x, frame.bottom + 1.4 * LABEL), &format::short(tick), (LABEL, SOFT, Hold::Middle));
+    }
+}
+
+/// Vertical grid lines at round times; labels below if `labelled`: days over several days, else the time of day.
+pub(crate) fn time_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, labelled: bool) {
+    #[expect(clippy::cast_possible_truncation, reason = "microseconds of real times")]
+    let (from, to) = (scale.low as i64, scale.high as i64);
+    let hours = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336]
+        .into_iter()
+        .find(|h| (to - from) / (h * DAY_US / 24) <= 9)
+        .unwrap_or(672);
+    let step = hours * DAY_US / 24;
+    let mut tick = from.div_euclid(step) * step;
+    if tick < from {
+        tick += step;
+    }
+    while tick <= to {
+        #[expect(clippy::cast_precision_loss, reason = "a position on paper")]
+        let x = scale.x(tick as f64, frame);
+        scene.line(vec![(x, frame.top), (x, frame.bottom)], GRID, 1.0);
+        if labelled {
+            let label = if hours >= 24 || tick.rem_euclid(DAY_US) == 0 {
+                format::day_label(tick)
+            } else {
+                format::clock_label(tick)
+            };
+            scene.text((x, frame.bottom + 1.4 * LABEL), &label, (LABEL, SOFT, Hold::Middle));
+        }
+        tick += step;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        let scale = Scale::linear([3.0, 97.0].into_iter(), true).unwrap();
+        assert_eq!((scale.low, scale.high), (0.0, 100.0));
+        assert_eq!(Scale::linear([0.0, 2_080.0].into_iter(), true).unwrap().high, 2_250.0);
+        assert_eq!(scale.ticks(5), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
+        let log = Scale::logarithmic([0.02, 40.0].into_iter()).unwrap();
+        assert_eq!(log.ticks(5), [0.1, 1.0, 10.0]);
+        assert_eq!(Scale::linear([f64::NAN].into_iter(), true), None);
+        assert_eq!(Scale::logarithmic([0.0, -1.0].into_iter()), None);
+        let flat = Scale::linear([5.0, 5.0].into_iter(), false).unwrap();
+        assert!(flat.low < flat.high);
+    }
+
+    #[test]
+    fn values_land_between_the_ends() {
+        let scale = Scale { low: 1.0, high: 100.0, log: true };
+        assert!((scale.share(10.0) - 0.5).abs() < 1e-12);
+        assert_eq!((scale.share(0.0), scale.share(1e9)), (0.0, 1.0));
+    }
+}

@@ -1,0 +1,164 @@
+//! Numbers and dates as readers expect them: thousands separators, units said elsewhere, UTC dates without a clock.
+
+use crate::stats::Estimate;
+
+/// `value` with `decimals` digits after the point and commas between thousands; `–` if it is not finite.
+#[must_use]
+pub fn grouped(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let plain = format!("{:.decimals$}", value.abs());
+    let (whole, fraction) = plain.split_once('.').map_or((plain.as_str(), None), |(w, f)| (w, Some(f)));
+    let mut out = String::new();
+    if value < 0.0 && plain.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
+        out.push('-');
+    }
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// Three significant digits without an exponent where that stays short: for tick marks and labels.
+#[must_use]
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    let decimals = match size {
+        s if s >= 100.0 || s == 0.0 => 0,
+        s if s >= 10.0 => 1,
+        s if s >= 1.0 => 2,
+        s if s >= 0.1 => 3,
+        _ => 4,
+    };
+    let text = grouped(value, decimals);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A share as percent.
+#[must_use]
+pub fn percent(share: f64, decimals: usize) -> String {
+    grouped(share * 100.0, decimals)
+}
+
+/// `value [low, high]`, each through `show`; only the value if there is no interval.
+#[must_use]
+pub fn with_interval(estimate: Option<&Estimate>, show: impl Fn(f64) -> String) -> String {
+    match estimate {
+        None => "–".to_owned(),
+        Some(Estimate { value, low: Some(low), high: Some(high), .. }) => {
+            format!("{} [{}, {}]", show(*value), show(*low), show(*high))
+        }
+        Some(estimate) => show(estimate.value),
+    }
+}
+
+/// Microseconds of a day.
+pub const DAY_US: i64 = 86_400_000_000;
+
+/// Calendar date (UTC) of a moment: year, month, day. The algorithm of Howard Hinnant's `civil_from_days`.
+#[must_use]
+pub const fn civil_date(at_us: i64) -> (i64, i64, i64) {
+    let shifted = at_us.div_euclid(DAY_US) + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    (year_of_era + era * 400 + (month <= 2) as i64, month, day)
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn month_name(month: i64) -> &'static str {
+    usize::try_from(month - 1).ok().and_then(|i| MONTHS.get(i)).copied().unwrap_or("")
+}
+
+/// `21 Jun`.
+#[must_use]
+pub fn day_label(at_us: i64) -> String {
+    let (_, month, day) = civil_date(at_us);
+    format!("{day} {}", month_name(month))
+}
+
+/// `2026-06-21`.
+#[must_use]
+pub fn iso_date(at_us: i64) -> String {
+    let (year, month, day) = civil_date(at_us);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// `14:30`.
+#[must_use]
+pub fn clock_label(at_us: i64) -> String {
+    let minutes = at_us.rem_euclid(DAY_US) / 60_000_000;
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// Lower-case ASCII letters, digits and dashes only: safe in a file name and an anchor.
+#[must_use]
+pub fn slug(name: &str) -> String {
+    let mapped: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let parts: Vec<&str> = mapped.split('-').filter(|part| !part.is_empty()).collect();
+    parts.join("-")
+}
+
+/// A CSV field: quoted if it must be.
+#[must_use]
+pub fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_thousands() {
+        for (value, decimals, expected) in [
+            (1_234_567.891, 1, "1,234,567.9"),
+            (999.4, 0, "999"),
+            (-1_000.0, 0, "-1,000"),
+            (-0.001, 1, "0.0"),
+            (f64::NAN, 2, "–"),
+        ] {
+            assert_eq!(grouped(value, decimals), expected);
+        }
+    }
+
+    #[test]
+    fn short_keeps_about_three_digits() {
+        for (value, expected) in
+            [(0.0, "0"), (1_500.0, "1,500"), (12.5, "12.5"), (1.2, "1.2"), (0.05, "0.05"), (2.0, "2")]
+        {
+            assert_eq!(short(value), expected);
+        }
+    }
+
+    /// Dates from `date -u -d @SECONDS`.
+    #[test]
+    fn dates_as_the_calendar() {
+        assert_eq!(iso_date(898_387_200_000_000), "1998-06-21");
+        assert_eq!(iso_date(951_782_400_000_000), "2000-02-29");
+        assert_eq!(iso_date(-1), "1969-12-31");
+        assert_eq!(day_label(0), "1 Jan");
+        assert_eq!(clock_label(52_200_000_000), "14:30");
+    }
+
+    #[test]
+    fn slugs_and_csv_fields_are_safe() {
+        assert_eq!(slug("../App 03 (x)"), "app-03-x");
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(csv_field("plain"), "plain");
+    }
+}

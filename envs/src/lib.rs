@@ -1,1 +1,18 @@
-//! See the package description.
+//! The simulated cluster of Seatrial: pure functions of scenario, load and seed.
+//!
+//! | room | what |
+//! |---|---|
+//! | [`scenario`] | what is fixed before an episode: pods, service, prices, metrics pipeline, regime |
+//! | [`load`] | rates of an episode, flash crowds, realised counts per slot, history |
+//! | [`episode`] | an autoscaler drives the fluid kernel; costs by term and UTC day |
+//! | [`oracle`] | certified interval of the least cost that any schedule can reach |
+//! | [`autoscale_v1`] | the vector environment of learners |
+//! | [`registry`] | environments with their observation and action tables |
+
+pub mod autoscale_v1;
+pub mod episode;
+mod fluid;
+pub mod load;
+pub mod oracle;
+pub mod registry;
+pub mod scenario;

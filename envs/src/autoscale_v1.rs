@@ -1,0 +1,224 @@
+//! `autoscale-v1`: headroom over forecast demand for one Deployment, every 15 s, many environments at once.
+//!
+//! The world is that of [`crate::episode`] at a physics step of one decision (15 s): the same pods, queue, metrics, capacity
+//! estimator and guard, on shared loads whose counts and forecasts were computed before ([`TrainingLoads`]). What differs is
+//! speed: start-ups and Erlang C come from tables (module `tables`), pods are packed, nothing is allocated after [`AutoscaleV1::new`].
+//! A test holds its costs against an episode driven by the same actions.
+//!
+//! Cost of a step = J incurred in it, in pod-seconds. An episode begins at a drawn slot of a drawn load, is truncated after a
+//! fixed number of decisions and never terminates; nothing is owed at its end, because the world goes on. Everything is a pure
+//! function of an environment's seed, its episode number and its actions: the size of the batch does not matter.
+
+mod env;
+mod loads;
+mod tables;
+
+use std::sync::Arc;
+
+use ndarray::{ArrayView1, ArrayViewMut2};
+use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_core::scaling::config::ConfigError;
+use seatrial_core::scaling::guard::{Guard, GuardConfig};
+use seatrial_core::scaling::headroom_space::{ACTION_COUNT, OBSERVATION_LEN};
+use seatrial_core::time::Span;
+use thiserror::Error;
+
+pub use loads::{TrainingLoad, TrainingLoads};
+
+use crate::load::LoadError;
+use crate::scenario::{Scenario, ScenarioError};
+use env::{Fleet, Shared};
+use tables::{StartUpTable, WaitTable};
+
+/// How the environments are set up.
+#[derive(Clone, Debug)]
+pub struct AutoscaleConfig {
+    /// The world; its physics step must be the decision interval ([`Scenario::training_p1`]).
+    pub scenario: Scenario,
+    /// The guard between actions and pods, the same as in operation.
+    pub guard: GuardConfig,
+    /// Number of environments.
+    pub envs: usize,
+    /// Decisions in an episode.
+    pub episode_steps: u32,
+}
+
+/// Why the environments cannot be made.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum AutoscaleError {
+    /// The scenario is out of range.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A load does not fit.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The guard's or a forecaster's settings are out of range.
+    #[error(transparent)]
+    Strategy(#[from] ConfigError),
+    /// A setting of the environment is out of range.
+    #[error("autoscale-v1: `{key}` is {got}, must be {allowed}")]
+    Range {
+        /// The setting.
+        key: &'static str,
+        /// The value given.
+        got: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// Forecasts and slots do not match.
+    #[error(
+        "autoscale-v1: load {load} has {slots} slots and {forecasts} forecasts: give one per decision, from the load's start on"
+    )]
+    Forecasts {
+        /// Index of the load.
+        load: usize,
+        /// Its slots.
+        slots: usize,
+        /// The forecasts given.
+        forecasts: usize,
+    },
+    /// A load has no room for an episode.
+    #[error(
+        "autoscale-v1: load {load} has {usable} decisions with forecast and visible metrics, an episode needs {needed}: give a longer load or shorter episodes"
+    )]
+    TooShort {
+        /// Index of the load.
+        load: usize,
+        /// Decisions in which an episode can be.
+        usable: usize,
+        /// Decisions that it takes.
+        needed: usize,
+    },
+}
+
+/// The vector environment; see the module.
+pub struct AutoscaleV1 {
+    shared: Shared,
+    fleet: Fleet,
+}
+
+impl AutoscaleV1 {
+    /// Permanent id.
+    pub const ID: &'static str = "autoscale-v1";
+
+    /// Environments over `loads`. Call [`VectorEnv::reset`] before the first step.
+    ///
+    /// # Errors
+    /// If a setting is out of range or a load is too short for an episode.
+    pub fn new(config: &AutoscaleConfig, loads: Arc<TrainingLoads>) -> Result<Self, AutoscaleError> {
+        check(config)?;
+        loads.check_room(config.episode_steps)?;
+        let scenario = &config.scenario;
+        let world = crate::fluid::world::World::new(scenario);
+        let shared = Shared {
+            world,
+            workload: scenario.workload,
+            initial_rate_per_pod: scenario.initial_rate_per_pod,
+            guard: Guard::full(&scenario.workload, &config.guard)?,
+            loads,
+            waits: WaitTable::new(&world),
+            start_ups: StartUpTable::new(&world),
+            episode_steps: config.episode_steps,
+            step_s: world.step.as_secs_f64(),
+            termination_s: world.termination.as_secs_f64(),
+        };
+        let fleet = Fleet::new(&shared, config.envs);
+        Ok(Self { shared, fleet })
+    }
+
+    /// Ready pods of environment `env`: for tests and timelines.
+    #[must_use]
+    pub fn ready(&self, env: usize) -> u32 {
+        self.fleet.ready(env)
+    }
+
+    /// Replicas asked for in environment `env`.
+    #[must_use]
+    pub fn asked(&self, env: usize) -> u32 {
+        self.fleet.asked(env)
+    }
+
+    /// (load, slot) of the next decision of environment `env`.
+    #[must_use]
+    pub fn position(&self, env: usize) -> (usize, usize) {
+        self.fleet.position(env)
+    }
+}
+
+fn check(config: &AutoscaleConfig) -> Result<(), AutoscaleError> {
+    let scenario = &config.scenario;
+    scenario.validate()?;
+    let range = |key, got: String, allowed| Err(AutoscaleError::Range { key, got, allowed });
+    let step = Span::from_secs_f64(scenario.physics_step_s);
+    if step != scenario.workload.decision_interval || step != scenario.workload.scrape_interval {
+        return range(
+            "physics_step_s",
+            scenario.physics_step_s.to_string(),
+            "the decision interval and the scrape interval",
+        );
+    }
+    if scenario.termination_s > scenario.physics_step_s {
+        return range("termination_s", scenario.termination_s.to_string(), "at most the physics step");
+    }
+    if !(1..=10_000).contains(&config.episode_steps) {
+        return range("episode_steps", config.episode_steps.to_string(), "1 to 10000");
+    }
+    if config.envs == 0 {
+        return range("envs", config.envs.to_string(), "at least 1");
+    }
+    Ok(())
+}
+
+impl VectorEnv for AutoscaleV1 {
+    fn len(&self) -> usize {
+        self.fleet.len()
+    }
+
+    fn observation_len(&self) -> usize {
+        OBSERVATION_LEN
+    }
+
+    fn action_count(&self) -> usize {
+        ACTION_COUNT
+    }
+
+    /// # Panics
+    /// If the buffers have fewer rows than there are environments: a bug of the caller.
+    fn reset(&mut self, seeds: ArrayView1<'_, u64>, mut observations: ArrayViewMut2<'_, f32>) {
+        for env in 0..self.len() {
+            self.fleet.seed(env, seeds[env]);
+            let mut row = [0.0; OBSERVATION_LEN];
+            self.fleet.begin(&self.shared, env, &mut row);
+            write(&mut observations, env, &row);
+        }
+    }
+
+    /// # Panics
+    /// If the buffers have fewer rows than there are environments: a bug of the caller.
+    fn step(&mut self, actions: ArrayView1<'_, u32>, out: &mut StepBuffers<'_>) {
+        for env in 0..self.len() {
+            let mut row = [0.0; OBSERVATION_LEN];
+            out.costs[env] = self.fleet.step(&self.shared, env, actions[env], &mut row);
+            out.terminated[env] = false;
+            let over = self.fleet.is_over(env);
+            out.truncated[env] = over;
+            if over {
+                write(&mut out.final_observations, env, &row);
+                self.fleet.begin(&self.shared, env, &mut row);
+            }
+            write(&mut out.observations, env, &row);
+        }
+    }
+}
+
+#[inline]
+fn write(out: &mut ArrayViewMut2<'_, f32>, env: usize, row: &[f32; OBSERVATION_LEN]) {
+    let mut target = out.row_mut(env);
+    match target.as_slice_mut() {
+        Some(slice) => slice.copy_from_slice(row),
+        None => target.iter_mut().zip(row).for_each(|(target, value)| *target = *value),
+    }
+}
+
+#[cfg(test)]
+mod tests;

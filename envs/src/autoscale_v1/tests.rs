@@ -1,0 +1,222 @@
+use super::*;
+use crate::episode::{Driver, run_on};
+use crate::load::{EpisodeLoad, Traffic};
+use crate::registry::example_loads;
+use crate::scenario::Regime;
+use ndarray::{Array1, Array2};
+use seatrial_core::rand::{Stream, below, derive_seed};
+use seatrial_core::scaling::autoscaler::Autoscaler;
+use seatrial_core::scaling::forecast::{Forecaster, Quantiles};
+use seatrial_core::scaling::forecasters::CachedForecast;
+use seatrial_core::scaling::headroom_space;
+use seatrial_core::scaling::policy::{Policy, Proposal, Reason, View};
+use seatrial_core::time::Timestamp;
+
+/// Buffers of a batch.
+struct Buffers {
+    observations: Array2<f32>,
+    costs: Array1<f64>,
+    terminated: Array1<bool>,
+    truncated: Array1<bool>,
+    finals: Array2<f32>,
+}
+
+impl Buffers {
+    fn new(envs: usize) -> Self {
+        Self {
+            observations: Array2::zeros((envs, OBSERVATION_LEN)),
+            costs: Array1::zeros(envs),
+            terminated: Array1::from_elem(envs, false),
+            truncated: Array1::from_elem(envs, false),
+            finals: Array2::zeros((envs, OBSERVATION_LEN)),
+        }
+    }
+
+    fn step(&mut self, env: &mut AutoscaleV1, actions: &Array1<u32>) {
+        env.step(
+            actions.view(),
+            &mut StepBuffers {
+                observations: self.observations.view_mut(),
+                costs: self.costs.view_mut(),
+                terminated: self.terminated.view_mut(),
+                truncated: self.truncated.view_mut(),
+                final_observations: self.finals.view_mut(),
+            },
+        );
+    }
+}
+
+fn config(envs: usize, episode_steps: u32) -> AutoscaleConfig {
+    AutoscaleConfig { scenario: Scenario::training_p1(), guard: GuardConfig::default(), envs, episode_steps }
+}
+
+fn action(step: u32) -> u32 {
+    u32::try_from(below(4, Stream::RandomAction, 0, step / 3, 10)).unwrap()
+}
+
+/// Plays the actions of [`action`] by the rules of the policy that runs in operation.
+struct Scripted;
+
+impl Policy for Scripted {
+    type State = u32;
+
+    fn initial_state(&self) -> u32 {
+        0
+    }
+
+    fn step(&self, _now: Timestamp, view: &View<'_>, step: &mut u32) -> Proposal {
+        let action = action(*step) as usize;
+        *step += 1;
+        let (Some(forecast), Some(capacity)) = (view.forecast, view.capacity) else {
+            return Proposal::none(Reason::MetricMissing);
+        };
+        let spec = view.observation.spec_replicas;
+        Proposal::of(headroom_space::replicas_for(action, forecast.median(), capacity.lower, spec), Reason::Forecast)
+    }
+}
+
+/// Rates in bins of a slot, so that an episode may begin at any slot.
+fn fine_load() -> EpisodeLoad {
+    let coarse = crate::registry::example_load().unwrap();
+    let rates: Vec<f64> = coarse.rates_per_s()[..360].iter().flat_map(|rate| [*rate; 4]).collect();
+    EpisodeLoad::new(coarse.start(), Span::from_secs(15), rates, vec![]).unwrap()
+}
+
+/// A forecast from the true rates: which one does not matter here.
+fn forecasts(load: &EpisodeLoad) -> Vec<Option<Quantiles>> {
+    let at = |index: usize| load.start() + load.interval() * i64::try_from(index).unwrap();
+    let certain = |(index, rate): (usize, &f64)| Some(Quantiles::certain(at(index), Span::from_secs(105), *rate + 1.0));
+    load.rates_per_s().iter().enumerate().map(certain).collect()
+}
+
+/// The environment is the episode of [`crate::episode`], step by step: the same pods, and the same bad requests but for the
+/// interpolation of Erlang C.
+#[test]
+fn equals_an_episode_at_the_same_physics_step() {
+    for (seed, regime) in [(3, Regime::Plain), (4, Regime::MetricLag), (5, Regime::SlowStart)] {
+        let steps = 600;
+        let scenario = Scenario::training_p1().under(regime);
+        let luck = derive_seed(seed, 0);
+        let (load, table) = (fine_load(), forecasts(&fine_load()));
+        let training = TrainingLoad::new(&scenario, &load, luck, &table).unwrap();
+        let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
+        let mut env =
+            AutoscaleV1::new(&AutoscaleConfig { scenario: scenario.clone(), ..config(1, steps) }, loads).unwrap();
+        let mut buffers = Buffers::new(1);
+        env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
+        let first = env.position(0).1;
+
+        let (past, present) = load.rates_per_s().split_at(first);
+        let start = load.start() + load.interval() * i64::try_from(first).unwrap();
+        let present = present[..steps as usize].to_vec();
+        let episode = EpisodeLoad::new(start, load.interval(), present, past.to_vec()).unwrap();
+        let cached = CachedForecast::new(load.start(), load.interval(), table.into());
+        assert_eq!(Forecaster::horizon(&cached), Span::from_secs(105));
+        let guard = Guard::full(&scenario.workload, &GuardConfig::default()).unwrap();
+        let autoscaler = Autoscaler::new(scenario.workload, Some(Box::new(cached)), Box::new(Scripted), guard);
+        let driver = Driver { autoscaler: &autoscaler, state: autoscaler.initial_state() };
+        let traffic = Traffic::new(&scenario, &episode, luck).unwrap();
+        let (mut step, mut bad, mut cost) = (0, 0.0, 0.0);
+        let result = run_on(&scenario, &traffic, driver, &mut |row| {
+            assert_eq!(
+                (env.asked(0), env.ready(0)),
+                (row.view.observation.spec_replicas, row.view.observation.pods.counts(row.at).ready),
+                "step {step}"
+            );
+            buffers.step(&mut env, &Array1::from_elem(1, action(step)));
+            step += 1;
+            bad += row.bad_requests;
+            cost += buffers.costs[0];
+        })
+        .unwrap();
+        assert_eq!((step, buffers.truncated[0]), (steps, true));
+        let pods = result.total.ready_s + result.total.starting_s + result.total.terminating_s;
+        let expected = pods + bad + 5.0 * result.total.changes;
+        // The episode also pays the starts that are under way at its end.
+        assert!((cost - expected).abs() < 5e-4 * expected + 1_500.0, "{regime:?}: {cost} {expected}");
+        assert!(result.total.changes > 50.0, "the script moves");
+    }
+}
+
+#[test]
+fn the_size_of_the_batch_does_not_matter() {
+    let loads = example_loads().unwrap();
+    let run = |envs: usize| {
+        let mut env = AutoscaleV1::new(&config(envs, 20), Arc::clone(&loads)).unwrap();
+        let mut buffers = Buffers::new(envs);
+        let seeds: Array1<u64> = (0..envs as u64).map(|env| 100 + env % 7).collect();
+        env.reset(seeds.view(), buffers.observations.view_mut());
+        let mut bytes: Vec<u8> = Vec::new();
+        for step in 0..50 {
+            let actions: Array1<u32> = (0..envs as u32).map(|env| (action(step) + env % 7) % 10).collect();
+            buffers.step(&mut env, &actions);
+            let row = (envs - 1) / 7 * 7;
+            bytes.extend(buffers.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(buffers.costs[row].to_le_bytes());
+            bytes.push(u8::from(buffers.truncated[row]));
+        }
+        bytes
+    };
+    let scalar = run(1);
+    for envs in [64, 1_024] {
+        assert_eq!(run(envs), scalar, "{envs} environments");
+    }
+}
+
+#[test]
+fn episodes_are_cut_and_begin_anew() {
+    let mut env = AutoscaleV1::new(&config(1, 5), example_loads().unwrap()).unwrap();
+    let mut buffers = Buffers::new(1);
+    env.reset(Array1::from_elem(1, 9).view(), buffers.observations.view_mut());
+    let begun = env.position(0);
+    let mut cuts = Vec::new();
+    for step in 0..12 {
+        buffers.finals.fill(7.0);
+        buffers.step(&mut env, &Array1::from_elem(1, 3));
+        assert!(!buffers.terminated[0]);
+        if buffers.truncated[0] {
+            cuts.push(step);
+            assert_ne!(buffers.finals.row(0), buffers.observations.row(0), "the last one, beside the next first one");
+            assert_ne!(env.position(0), begun);
+        } else {
+            assert!(buffers.finals.iter().all(|value| *value == 7.0));
+        }
+    }
+    assert_eq!(cuts, [4, 9]);
+}
+
+#[test]
+fn beginnings_cover_every_load_evenly() {
+    let loads = example_loads().unwrap();
+    let counts = (0..4_000_u64).fold([0_u32; 2], |mut counts, rank| {
+        let (load, slot) = loads.beginning(96, (rank as f64 + 0.5) / 4_000.0);
+        assert!(slot >= 2 && slot + 96 < loads.loads[load].slots.len());
+        counts[load] += 1;
+        counts
+    });
+    assert_eq!(counts, [2_000, 2_000]);
+}
+
+#[test]
+fn what_cannot_work_is_refused() {
+    let loads = example_loads().unwrap();
+    let refused = |config: AutoscaleConfig| AutoscaleV1::new(&config, Arc::clone(&loads)).err().unwrap().to_string();
+    assert!(refused(config(0, 96)).contains("`envs`"));
+    assert!(refused(config(1, 0)).contains("`episode_steps`"));
+    let evaluation = AutoscaleConfig { scenario: Scenario::protocol_p1(), ..config(1, 96) };
+    assert!(refused(evaluation).contains("`physics_step_s`"));
+    let mut slow = config(1, 96);
+    slow.scenario.termination_s = 30.0;
+    assert!(refused(slow).contains("`termination_s`"));
+    let mut guardless = config(1, 96);
+    guardless.guard.rate_period_s = 0;
+    assert!(refused(guardless).contains("rate_period_s"));
+    let scenario = Scenario::training_p1();
+    let message = TrainingLoad::new(&scenario, &fine_load(), 1, &[]).err().unwrap().to_string();
+    assert!(message.contains("1440 slots and 0 forecasts"), "{message}");
+    let short = TrainingLoad::new(&scenario, &fine_load(), 1, &forecasts(&fine_load())).unwrap();
+    let short = Arc::new(TrainingLoads::new(&scenario, vec![short]).unwrap());
+    let message = AutoscaleV1::new(&config(1, 1_500), short).err().unwrap().to_string();
+    assert!(message.contains("1437 decisions") && message.contains("needs 1500"), "{message}");
+    assert!(TrainingLoads::new(&scenario, vec![]).err().unwrap().to_string().contains("`loads`"));
+}

@@ -1,0 +1,12 @@
+//! The fluid kernel: requests as a flow, waiting by Erlang C, pods one by one.
+//!
+//! Rates are constant inside native bins and pods change state on a grid (the physics step), so between two such moments
+//! everything has a closed form: the kernel jumps from event to event and integrates exactly ([`queue`]). Its answers
+//! therefore do not depend on how often it is asked.
+
+pub(crate) mod costs;
+pub(crate) mod kernel;
+pub(crate) mod metrics;
+pub(crate) mod pods;
+pub(crate) mod queue;
+pub(crate) mod world;

@@ -1,0 +1,280 @@
+//! Waiting while rate and ready pods are constant: Erlang C without backlog, a fluid that fills or drains with it.
+//!
+//! With a backlog b ahead of it a request may wait b / capacity less, so P(bad) = C · exp(−spare · (objective − b / capacity)), and 1
+//! once the objective is used up. While the backlog drains at the spare rate that has a closed integral; no time step is involved.
+//! At or above capacity every request is bad. Never is the share of bad requests below its value at zero backlog: the
+//! oracle's bound rests on that.
+
+use seatrial_core::math;
+
+use super::world::World;
+
+/// P(wait) below this counts as 0; no cost shows it.
+pub(crate) const NEVER: f64 = 1e-15;
+
+/// Requests per second, pods, and what they serve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) rate: f64,
+    pub(crate) ready: u32,
+    pub(crate) capacity: f64,
+}
+
+/// Waiting at one rate and one number of ready pods.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    rate: f64,
+    ready: u32,
+    capacity: f64,
+    spare: f64,
+    /// P(wait > 0) in M/M/c, 1 in overload.
+    p_wait: f64,
+    /// P(wait > objective) without backlog.
+    pub(crate) p_bad: f64,
+    mean_wait_s: f64,
+}
+
+/// What a stretch of time did, in requests and request-seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Flow {
+    pub(crate) arrivals: f64,
+    pub(crate) completed: f64,
+    /// Beyond the queue limit or given up.
+    pub(crate) dropped: f64,
+    pub(crate) bad: f64,
+    /// Queue at the end.
+    pub(crate) backlog: f64,
+    /// Seconds waited, summed over the requests that arrived.
+    pub(crate) waited_s: f64,
+}
+
+impl Waiting {
+    pub(crate) fn new(world: &World, rate: f64, ready: u32) -> Self {
+        let servers = world.workers * ready;
+        let capacity = f64::from(servers) / world.mean_s;
+        if capacity <= rate {
+            return Self::overloaded(rate, ready, capacity);
+        }
+        let p_wait = math::erlang_c(servers, rate * world.mean_s);
+        let tail = if p_wait > NEVER { math::exp(-(capacity - rate) * world.slo_wait_s) } else { 0.0 };
+        Self::below_capacity(world, Load { rate, ready, capacity }, p_wait, tail)
+    }
+
+    /// At or above capacity.
+    #[inline]
+    pub(crate) const fn overloaded(rate: f64, ready: u32, capacity: f64) -> Self {
+        Self { rate, ready, capacity, spare: capacity - rate, p_wait: 1.0, p_bad: 1.0, mean_wait_s: 0.0 }
+    }
+
+    /// Below capacity, with P(wait > 0) and exp(−spare · objective) already known.
+    #[inline]
+    pub(crate) fn below_capacity(world: &World, load: Load, p_wait: f64, tail: f64) -> Self {
+        let Load { rate, ready, capacity } = load;
+        let spare = capacity - rate;
+        let mean_wait_s = (p_wait / spare).min(world.timeout_s);
+        Self { rate, ready, capacity, spare, p_wait, p_bad: p_wait * tail, mean_wait_s }
+    }
+
+    /// Whether it describes this rate and these pods: the memo of the kernel.
+    pub(crate) fn is_for(&self, rate: f64, ready: u32) -> bool {
+        self.ready == ready && self.rate.to_bits() == rate.to_bits()
+    }
+
+    /// P95 of the wait behind a backlog, in seconds; at most the client timeout.
+    pub(crate) fn p95_s(&self, world: &World, backlog: f64) -> f64 {
+        if self.capacity <= 0.0 {
+            return if self.rate > 0.0 { world.timeout_s } else { 0.0 };
+        }
+        let queued_s = backlog / self.capacity;
+        let random_s = if self.spare > 0.0 { (math::ln(self.p_wait / 0.05) / self.spare).max(0.0) } else { 0.0 };
+        (queued_s + random_s).min(world.timeout_s)
+    }
+
+    /// Lets `dt_s` seconds pass with `backlog` requests queued at their beginning.
+    #[inline]
+    pub(crate) fn flow(&self, world: &World, backlog: f64, dt_s: f64) -> Flow {
+        let limit = world.limit_s * self.capacity;
+        let kept = backlog.min(limit);
+        let mut flow = if self.spare <= 0.0 {
+            self.fill(world, kept, limit, dt_s)
+        } else if kept > 0.0 {
+            self.drain(world, kept, dt_s)
+        } else {
+            self.steady(dt_s)
+        };
+        flow.dropped += backlog - kept;
+        flow
+    }
+
+    #[inline]
+    fn steady(&self, dt_s: f64) -> Flow {
+        let arrivals = self.rate * dt_s;
+        Flow {
+            arrivals,
+            completed: arrivals,
+            bad: arrivals * self.p_bad,
+            waited_s: arrivals * self.mean_wait_s,
+            ..Flow::default()
+        }
+    }
+
+    fn fill(&self, world: &World, backlog: f64, limit: f64, dt_s: f64) -> Flow {
+        let arrivals = self.rate * dt_s;
+        let grown = backlog - self.spare * dt_s;
+        let end = grown.min(limit);
+        let wait_s = if self.capacity > 0.0 { 0.5 * (backlog + end) / self.capacity } else { world.timeout_s };
+        Flow {
+            arrivals,
+            completed: self.capacity * dt_s,
+            dropped: grown - end,
+            bad: arrivals,
+            backlog: end,
+            waited_s: arrivals * wait_s,
+        }
+    }
+
+    fn drain(&self, world: &World, backlog: f64, dt_s: f64) -> Flow {
+        let busy_s = (backlog / self.spare).min(dt_s);
+        let end = if busy_s < dt_s { 0.0 } else { (backlog - self.spare * busy_s).max(0.0) };
+        let arrivals = self.rate * dt_s;
+        let bad_s = self.bad_seconds(world, backlog, busy_s) + (dt_s - busy_s) * self.p_bad;
+        let queued_s = 0.5 * (backlog + end) / self.capacity * self.rate * busy_s;
+        Flow {
+            arrivals,
+            completed: self.capacity * busy_s + self.rate * (dt_s - busy_s),
+            dropped: 0.0,
+            bad: self.rate * bad_s,
+            backlog: end,
+            waited_s: arrivals * self.mean_wait_s + queued_s,
+        }
+    }
+
+    /// Integral of P(bad) over `busy_s` seconds of draining from `backlog`.
+    fn bad_seconds(&self, world: &World, backlog: f64, busy_s: f64) -> f64 {
+        let allowed = world.slo_wait_s * self.capacity;
+        let late_s = ((backlog - allowed) / self.spare).clamp(0.0, busy_s);
+        let rest_s = busy_s - late_s;
+        let queued_s = (backlog - self.spare * late_s) / self.capacity;
+        // P falls exponentially in time at rate spare² / capacity.
+        let at_first = self.p_wait * math::exp(-self.spare * (world.slo_wait_s - queued_s).max(0.0));
+        let decay = self.spare * self.spare / self.capacity;
+        let exponent = decay * rest_s;
+        let lasting_s =
+            if exponent < 1e-6 { rest_s * (1.0 - 0.5 * exponent) } else { (1.0 - math::exp(-exponent)) / decay };
+        late_s + at_first * lasting_s
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    /// The same rules in steps of a millisecond, written from protocol P1 §6 with Erlang C as a sum.
+    #[expect(clippy::disallowed_methods, reason = "the reference uses std's exp on purpose")]
+    fn stepped(rate: f64, pods: u32, mut backlog: f64, seconds: u32) -> Flow {
+        let servers = f64::from(4 * pods);
+        let capacity = servers / 0.08;
+        let offered = rate * 0.08;
+        let (mut term, mut sum) = (1.0, 1.0);
+        for k in 1..4 * pods {
+            term *= offered / f64::from(k);
+            sum += term;
+        }
+        let last = term * offered / servers / (1.0 - offered / servers);
+        let erlang = last / (sum + last);
+        let dt = 1e-3;
+        let mut total = Flow::default();
+        for _ in 0..seconds * 1_000 {
+            let limit = 5.0 * capacity;
+            total.dropped += (backlog - limit).max(0.0);
+            backlog = backlog.min(limit);
+            let left = 0.120 - backlog / capacity;
+            let bad = if left < 0.0 || rate >= capacity { 1.0 } else { erlang * f64::exp(-(capacity - rate) * left) };
+            let served = (backlog + rate * dt).min(capacity * dt);
+            total.arrivals += rate * dt;
+            total.bad += rate * dt * bad;
+            total.completed += served;
+            backlog += rate * dt - served;
+        }
+        total.dropped += (backlog - 5.0 * capacity).max(0.0);
+        total.backlog = backlog.min(5.0 * capacity);
+        total
+    }
+
+    #[test]
+    fn closed_form_equals_millisecond_steps() {
+        let world = World::new(&Scenario::protocol_p1());
+        let cases = [
+            (400.0, 10, 0.0),
+            (400.0, 10, 300.0),
+            (400.0, 10, 30.0),
+            (480.0, 10, 900.0),
+            (499.0, 10, 55.0),
+            (700.0, 10, 0.0),
+            (700.0, 10, 2_400.0),
+            (90.0, 2, 4_000.0),
+            (45.0, 1, 4.0),
+        ];
+        for (rate, pods, backlog) in cases {
+            let got = Waiting::new(&world, rate, pods).flow(&world, backlog, 20.0);
+            let expected = stepped(rate, pods, backlog, 20);
+            for (name, got, expected) in [
+                ("arrivals", got.arrivals, expected.arrivals),
+                ("completed", got.completed, expected.completed),
+                ("dropped", got.dropped, expected.dropped),
+                ("bad", got.bad, expected.bad),
+                ("backlog", got.backlog, expected.backlog),
+            ] {
+                let close = (got - expected).abs() <= 2e-3 * expected.abs() + 0.5;
+                assert!(close, "{name} at {rate} on {pods} with {backlog}: {got} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn conserves_requests_and_composes() {
+        let world = World::new(&Scenario::protocol_p1());
+        for (rate, pods, backlog) in
+            [(400.0, 10, 700.0), (700.0, 3, 700.0), (0.0, 0, 9.0), (5.0, 0, 0.0), (0.0, 2, 900.0)]
+        {
+            let waiting = Waiting::new(&world, rate, pods);
+            let whole = waiting.flow(&world, backlog, 8.0);
+            let balance = backlog + whole.arrivals - whole.completed - whole.dropped - whole.backlog;
+            assert!(balance.abs() < 1e-9, "{rate} on {pods}: {balance}");
+            let first = waiting.flow(&world, backlog, 3.0);
+            let second = waiting.flow(&world, first.backlog, 5.0);
+            assert!((first.bad + second.bad - whole.bad).abs() < 1e-9 * (1.0 + whole.bad), "{rate} on {pods}");
+            assert!((first.dropped + second.dropped - whole.dropped).abs() < 1e-9, "{rate} on {pods}");
+            assert!((second.backlog - whole.backlog).abs() < 1e-9, "{rate} on {pods}");
+        }
+    }
+
+    #[test]
+    fn a_backlog_never_makes_it_better() {
+        let world = World::new(&Scenario::protocol_p1());
+        for rate in [10.0, 100.0, 240.0, 249.9, 250.0, 400.0] {
+            let waiting = Waiting::new(&world, rate, 5);
+            let mut least = waiting.flow(&world, 0.0, 1.0).bad;
+            for backlog in 0..200 {
+                let bad = waiting.flow(&world, f64::from(backlog) * 5.0, 1.0).bad;
+                assert!(bad >= least - 1e-12, "rate {rate}, backlog {backlog}");
+                assert!(bad <= rate + 1e-9);
+                least = bad;
+            }
+        }
+    }
+
+    /// P95 of M/M/c by its definition: C · exp(−spare · t) = 0.05.
+    #[test]
+    fn p95_inverts_the_tail() {
+        let world = World::new(&Scenario::protocol_p1());
+        let waiting = Waiting::new(&world, 180.0, 4);
+        let t = waiting.p95_s(&world, 0.0);
+        assert!(t > 0.0);
+        assert!((math::wait_exceeds(16, 180.0, 0.08, t) - 0.05).abs() < 1e-9);
+        assert_eq!(Waiting::new(&world, 400.0, 4).p95_s(&world, 1_000.0), 5.0);
+        assert_eq!(Waiting::new(&world, 1.0, 4).p95_s(&world, 0.0), 0.0);
+        assert_eq!(Waiting::new(&world, 1.0, 0).p95_s(&world, 0.0), 5.0);
+    }
+}

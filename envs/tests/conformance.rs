@@ -1,0 +1,213 @@
+//! What every environment of the registry must do, and that `autoscale-v1` costs what queueing theory says.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use ndarray::{Array1, Array2};
+use seatrial_core::rand::{Stream, below};
+use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_core::scaling::forecast::Quantiles;
+use seatrial_core::scaling::guard::GuardConfig;
+use seatrial_core::scaling::headroom_space::FACTORS;
+use seatrial_core::time::{Span, Timestamp};
+use seatrial_envs::autoscale_v1::{AutoscaleConfig, AutoscaleV1, TrainingLoad, TrainingLoads};
+use seatrial_envs::load::EpisodeLoad;
+use seatrial_envs::registry::{ENVIRONMENTS, EnvironmentRow};
+use seatrial_envs::scenario::{CostWeights, Scenario};
+
+/// An environment with its buffers.
+struct Played<E: VectorEnv + ?Sized> {
+    observations: Array2<f32>,
+    costs: Array1<f64>,
+    terminated: Array1<bool>,
+    truncated: Array1<bool>,
+    finals: Array2<f32>,
+    env: Box<E>,
+}
+
+impl<E: VectorEnv + ?Sized> Played<E> {
+    fn new(env: Box<E>) -> Self {
+        let (envs, length) = (env.len(), env.observation_len());
+        Self {
+            observations: Array2::zeros((envs, length)),
+            costs: Array1::zeros(envs),
+            terminated: Array1::from_elem(envs, false),
+            truncated: Array1::from_elem(envs, false),
+            finals: Array2::zeros((envs, length)),
+            env,
+        }
+    }
+
+    fn reset(&mut self, first_seed: u64) {
+        let seeds: Array1<u64> = (first_seed..).take(self.env.len()).collect();
+        self.env.reset(seeds.view(), self.observations.view_mut());
+    }
+
+    fn step(&mut self, actions: &Array1<u32>) {
+        let mut out = StepBuffers {
+            observations: self.observations.view_mut(),
+            costs: self.costs.view_mut(),
+            terminated: self.terminated.view_mut(),
+            truncated: self.truncated.view_mut(),
+            final_observations: self.finals.view_mut(),
+        };
+        self.env.step(actions.view(), &mut out);
+    }
+
+    /// Bytes that environment `index` shows over `steps` steps of drawn actions.
+    fn bytes(&mut self, first_seed: u64, steps: u32, index: usize) -> Vec<u8> {
+        self.reset(first_seed);
+        let mut bytes: Vec<u8> = self.observations.row(index).iter().flat_map(|value| value.to_le_bytes()).collect();
+        for step in 0..steps {
+            let count = self.env.action_count() as u64;
+            let action = |env: u64| below(5, Stream::RandomAction, env, step, count) as u32;
+            let actions: Array1<u32> = (first_seed..).take(self.env.len()).map(action).collect();
+            self.step(&actions);
+            bytes.extend(self.observations.row(index).iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(self.costs[index].to_le_bytes());
+            bytes.extend([u8::from(self.terminated[index]), u8::from(self.truncated[index])]);
+        }
+        bytes
+    }
+}
+
+fn example(row: &EnvironmentRow, envs: usize) -> Played<dyn VectorEnv> {
+    Played::new((row.example)(envs).unwrap())
+}
+
+#[test]
+fn a_seeded_reset_repeats_and_another_seed_differs() {
+    for row in ENVIRONMENTS {
+        let mut env = example(row, 2);
+        let once = env.bytes(3, 150, 0);
+        assert_eq!(once, env.bytes(3, 150, 0), "{}: reset of a used environment", row.id);
+        assert_eq!(once, example(row, 2).bytes(3, 150, 0), "{}: a fresh one", row.id);
+        assert_ne!(once, env.bytes(4, 150, 0), "{}: another seed", row.id);
+    }
+}
+
+#[test]
+fn a_batch_is_its_environments_one_by_one() {
+    for row in ENVIRONMENTS {
+        let (mut batch, mut single) = (example(row, 64), example(row, 1));
+        for index in [0, 17, 63] {
+            assert_eq!(batch.bytes(0, 120, index), single.bytes(index as u64, 120, 0), "{}, {index}", row.id);
+        }
+    }
+}
+
+#[test]
+fn spaces_contain_the_values() {
+    for row in ENVIRONMENTS {
+        let mut env = example(row, 32);
+        let entries = (row.observations)();
+        let actions = (row.actions)();
+        assert_eq!((entries.len(), actions.len()), (env.env.observation_len(), env.env.action_count()), "{}", row.id);
+        env.reset(11);
+        for step in 0..300 {
+            let count = actions.len() as u64;
+            let drawn = (0..32).map(|env| below(8, Stream::RandomAction, env, step, count) as u32).collect();
+            env.step(&drawn);
+            assert!(env.costs.iter().all(|cost| cost.is_finite() && *cost >= 0.0), "{}", row.id);
+            for observation in env.observations.rows() {
+                for (value, entry) in observation.iter().zip(&entries) {
+                    assert!((entry.low..=entry.high).contains(value), "{}: {} is {value}", row.id, entry.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_action_that_does_not_exist_does_no_harm() {
+    for row in ENVIRONMENTS {
+        let mut env = example(row, 1);
+        env.reset(1);
+        env.step(&Array1::from_elem(1, u32::MAX));
+        assert!(env.costs[0].is_finite(), "{}", row.id);
+    }
+}
+
+/// P(wait > 120 ms) in M/M/c, with Erlang C as the explicit sum.
+#[expect(clippy::disallowed_methods, reason = "the reference uses std's exp on purpose")]
+fn p_bad(pods: u32, rate: f64) -> f64 {
+    let (servers, offered) = (4 * pods, rate * 0.08);
+    let (mut term, mut sum) = (1.0, 1.0);
+    for k in 1..servers {
+        term *= offered / f64::from(k);
+        sum += term;
+    }
+    let last = term * offered / f64::from(servers) / (1.0 - offered / f64::from(servers));
+    last / (sum + last) * f64::exp(-(50.0 * f64::from(pods) - rate) * 0.120)
+}
+
+/// One environment at a constant rate with a forecast that knows it, and a guard whose floor does not bind.
+fn constant(rate: f64, costs: CostWeights) -> Played<AutoscaleV1> {
+    let scenario = Scenario::training_p1().with_costs(costs);
+    let load = EpisodeLoad::new(Timestamp::ZERO, Span::from_secs(60), vec![rate; 300], vec![]).unwrap();
+    let known = Quantiles::certain(Timestamp::ZERO, Span::from_secs(105), rate);
+    let training = TrainingLoad::new(&scenario, &load, 1, &vec![Some(known); 1_200]).unwrap();
+    let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
+    let guard = GuardConfig { reactive_floor_utilisation: Some(1.0), ..GuardConfig::default() };
+    let config = AutoscaleConfig { scenario, guard, envs: 1, episode_steps: 1_000 };
+    Played::new(Box::new(AutoscaleV1::new(&config, loads).unwrap()))
+}
+
+/// In the steady state a step costs 15 s × pods + κ · 15 s × rate · P(wait > 120 ms), for the pods that the factor gives.
+#[test]
+fn each_action_costs_what_theory_says() {
+    let costs = CostWeights { kappa: 1.0, churn: 5.0 };
+    for rate in [137.0, 700.0] {
+        let mut means = Vec::new();
+        for action in 1..10 {
+            let mut env = constant(rate, costs);
+            env.reset(2);
+            // Starts and the stabilisation window take their time.
+            for _ in 0..40 {
+                env.step(&Array1::from_elem(1, action));
+            }
+            let (mut sum, mut steady) = (0.0, 0);
+            for _ in 0..200 {
+                let (ready, asked) = (env.env.ready(0), env.env.asked(0));
+                env.step(&Array1::from_elem(1, action));
+                let wish = FACTORS[action as usize] * rate / 50.0;
+                let most = (wish / 0.96).ceil() as u32;
+                assert!(
+                    (wish.floor() as u32..=most).contains(&env.env.asked(0)),
+                    "factor of action {action} at {rate}"
+                );
+                if ready == asked && asked == env.env.asked(0) {
+                    let expected = 15.0 * f64::from(ready) + 15.0 * rate * p_bad(ready, rate);
+                    assert!(
+                        (env.costs[0] - expected).abs() < 2e-3 * expected,
+                        "action {action} at {rate}: {} {expected}",
+                        env.costs[0]
+                    );
+                    sum += env.costs[0];
+                    steady += 1;
+                }
+            }
+            assert!(steady > 100, "action {action} at {rate}: {steady} steady steps");
+            means.push(sum / f64::from(steady));
+        }
+        // Beyond the cheapest headroom every further factor costs more.
+        let cheapest = means.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+        assert!(means[cheapest..].windows(2).all(|pair| pair[1] >= pair[0]), "{means:?}");
+        assert!(means[8] > 1.8 * means[cheapest], "{means:?}");
+    }
+}
+
+#[test]
+fn holding_keeps_the_pods_and_prices_are_linear() {
+    let at = |kappa: f64| {
+        let mut env = constant(180.0, CostWeights { kappa, churn: 5.0 });
+        env.reset(2);
+        let before = env.env.asked(0);
+        env.step(&Array1::from_elem(1, 0));
+        assert_eq!(env.env.asked(0), before);
+        env.costs[0]
+    };
+    let (free, one, three) = (at(0.0), at(1.0), at(3.0));
+    assert_eq!(free, 15.0 * 6.0, "ceil(180 / 35) pods and nothing else");
+    assert!((three - free - 3.0 * (one - free)).abs() < 1e-9);
+}

@@ -121,9 +121,20 @@ impl AutoscaleV1 {
             episode_steps: config.episode_steps,
             step_s: world.step.as_secs_f64(),
             termination_s: world.termination.as_secs_f64(),
+            override_price: 0.0,
         };
         let fleet = Fleet::new(&shared, config.envs);
         Ok(Self { shared, fleet })
+    }
+
+    /// The same environments with a price in pod-seconds on each decision that the guard overrides.
+    ///
+    /// It is not part of J: where the guard would set the same replicas anyway, J leaves the agent indifferent between asking
+    /// for them and being overridden, and the export gate limits overrides. A small price breaks the tie.
+    #[must_use]
+    pub fn with_override_price(mut self, price: f64) -> Self {
+        self.shared.override_price = price;
+        self
     }
 
     /// Ready pods of environment `env`: for tests and timelines.
@@ -145,6 +156,9 @@ impl AutoscaleV1 {
     }
 }
 
+/// Most decisions of an episode: half a year of 15 s.
+const LONGEST_EPISODE: u32 = 1_000_000;
+
 fn check(config: &AutoscaleConfig) -> Result<(), AutoscaleError> {
     let scenario = &config.scenario;
     scenario.validate()?;
@@ -160,8 +174,8 @@ fn check(config: &AutoscaleConfig) -> Result<(), AutoscaleError> {
     if scenario.termination_s > scenario.physics_step_s {
         return range("termination_s", scenario.termination_s.to_string(), "at most the physics step");
     }
-    if !(1..=10_000).contains(&config.episode_steps) {
-        return range("episode_steps", config.episode_steps.to_string(), "1 to 10000");
+    if !(1..=LONGEST_EPISODE).contains(&config.episode_steps) {
+        return range("episode_steps", config.episode_steps.to_string(), "1 to 1000000");
     }
     if config.envs == 0 {
         return range("envs", config.envs.to_string(), "at least 1");

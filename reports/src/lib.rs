@@ -11,9 +11,12 @@
 //! | [`figures`] | SVG and PNG with the shipped font, each with its data |
 //! | [`html`] | the self-contained page |
 //! | [`mod@write`] | everything into a run folder |
+//! | `analysis` | questions over several runs, on polars (feature `analysis`) |
 //!
-//! Same data, same bytes: there is no clock, no default-hash map and no thread in this crate.
+//! Same data, same bytes: there is no clock, no default-hash map and no thread in this crate (but those of polars).
 
+#[cfg(feature = "analysis")]
+pub mod analysis;
 pub mod claims;
 pub mod error;
 pub mod evaluation;

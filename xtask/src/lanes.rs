@@ -2,12 +2,16 @@
 //!
 //! Cargo unifies features over the packages it is asked to build. Were one step to name `-p seatrial-core` and another the
 //! whole workspace, serde, half or zstd would be built twice, and with them arrow and parquet. So every step that
-//! compiles says `--workspace`, and the train feature is added or left out; that changes only `seatrial-experiments`
+//! compiles says `--workspace` with the analysis feature (polars turns on features of half, bytes, hashbrown and syn, and
+//! with syn serde is built again), and the train feature is added or left out; that changes only `seatrial-experiments`
 //! and `seatrial-benches` themselves, because `seatrial-agents` is a member either way. The one step that does not is
 //! the light lane alone: that it builds without the other lanes' features is what it proves.
 
+/// The feature that makes the analysis lane; it brings that of `seatrial-reports` along.
+const ANALYSIS: &str = "--features=seatrial-experiments/analysis";
+
 /// The features that make the train lane.
-pub(crate) const TRAIN_FEATURES: &str = "seatrial-experiments/train,seatrial-benches/train";
+pub(crate) const TRAIN: &str = "--features=seatrial-experiments/train,seatrial-benches/train";
 
 /// The packages whose code differs between the light and the train lane.
 pub(crate) const LANE_DEPENDENT: &[&str] = &["seatrial-experiments", "seatrial-benches"];
@@ -15,7 +19,7 @@ pub(crate) const LANE_DEPENDENT: &[&str] = &["seatrial-experiments", "seatrial-b
 /// The selection of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lanes {
-    /// Every crate, the train feature on: needs libtorch.
+    /// Every crate, the features of all lanes on: needs libtorch.
     All,
     /// Every crate, the train feature off: needs libtorch too, for `agents` itself.
     AllButTrainFeature,
@@ -29,10 +33,24 @@ impl Lanes {
     /// The arguments that select these lanes.
     pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::All => &["--workspace", "--features", TRAIN_FEATURES],
-            Self::AllButTrainFeature => &["--workspace"],
-            Self::WithoutAgents => &["--workspace", "--exclude", "seatrial-agents"],
+            Self::All => &["--workspace", ANALYSIS, TRAIN],
+            Self::AllButTrainFeature => &["--workspace", ANALYSIS],
+            Self::WithoutAgents => &["--workspace", "--exclude", "seatrial-agents", ANALYSIS],
             Self::Light => &[],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_light_lane_is_without_analysis() {
+        for lanes in [Lanes::All, Lanes::AllButTrainFeature, Lanes::WithoutAgents] {
+            assert!(lanes.arguments().contains(&ANALYSIS) && lanes.arguments().contains(&"--workspace"), "{lanes:?}");
+            assert_eq!(lanes.arguments().contains(&TRAIN), lanes == Lanes::All);
+        }
+        assert!(Lanes::Light.arguments().is_empty());
     }
 }

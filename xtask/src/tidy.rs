@@ -45,8 +45,7 @@ fn complaints(shell: &Shell) -> Result<Vec<String>, Failure> {
     complaints.extend(registries::check(&files));
     complaints.extend(manifests::check(&files));
     // The train lane is named so that its edges are in the graph; nothing is built.
-    let metadata = shell
-        .read("cargo", &["metadata", "--format-version=1", "--locked", "--features", crate::lanes::TRAIN_FEATURES])?;
+    let metadata = shell.read("cargo", &["metadata", "--format-version=1", "--locked", crate::lanes::TRAIN])?;
     complaints.extend(dependencies::check(&metadata)?);
     let missing = generate::missing(shell);
     complaints

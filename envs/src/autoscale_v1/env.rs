@@ -29,6 +29,7 @@ pub(super) struct Shared {
     pub(super) episode_steps: u32,
     pub(super) step_s: f64,
     pub(super) termination_s: f64,
+    pub(super) override_price: f64,
 }
 
 /// Where an environment is.
@@ -187,7 +188,8 @@ impl Fleet {
             forecast: None,
         };
         let (replicas, _) = shared.guard.apply(self.seen.now, &view, &proposal, &mut self.guards[env]);
-        self.scale(shared, env, replicas)
+        let overridden = replicas != shared.workload.bounds.clamp(proposal.replicas.unwrap_or(asked));
+        Changes { overridden, ..self.scale(shared, env, replicas) }
     }
 
     #[inline]
@@ -226,7 +228,7 @@ impl Fleet {
         cluster.starting = cluster.starting + created - unborn;
         cluster.ready -= removed - unborn;
         cluster.asked = replicas;
-        Changes { created, removed }
+        Changes { created, removed, overridden: false }
     }
 
     /// Lets the slot pass and answers with J incurred in it, in pod-seconds.
@@ -240,7 +242,8 @@ impl Fleet {
         self.clocks[env].slot += 1;
         self.clocks[env].steps_left -= 1;
         let pod_s = f64::from(ready + starting) * shared.step_s + f64::from(changes.removed) * shared.termination_s;
-        pod_s + world.costs.kappa * bad + world.costs.churn * f64::from(changes.created + changes.removed)
+        let shaped = if changes.overridden { shared.override_price } else { 0.0 };
+        pod_s + world.costs.kappa * bad + world.costs.churn * f64::from(changes.created + changes.removed) + shaped
     }
 
     /// Books the flow of a slot for the metrics; answers with its bad requests.
@@ -324,6 +327,7 @@ impl Fleet {
 struct Changes {
     created: u32,
     removed: u32,
+    overridden: bool,
 }
 
 impl TrainingLoad {

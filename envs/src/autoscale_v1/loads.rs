@@ -120,6 +120,19 @@ impl TrainingLoads {
         self.lag_slots
     }
 
+    /// The loads apart, each for environments of its own.
+    #[must_use]
+    pub fn apart(&self) -> Vec<Self> {
+        self.loads.iter().map(|load| Self { loads: vec![load.clone()], lag_slots: self.lag_slots }).collect()
+    }
+
+    /// Decisions of the longest episode that every load has room for.
+    #[must_use]
+    pub fn longest_episode(&self) -> u32 {
+        let usable = self.loads.iter().map(|load| load.slots.len().saturating_sub(load.first + 1)).min();
+        u32::try_from(usable.unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+
     /// Checks that every load has room for an episode of so many decisions.
     pub(super) fn check_room(&self, steps: u32) -> Result<(), AutoscaleError> {
         let needed = usize::try_from(steps).unwrap_or(usize::MAX);

@@ -4,12 +4,15 @@ use crate::load::{EpisodeLoad, Traffic};
 use crate::registry::example_loads;
 use crate::scenario::Regime;
 use ndarray::{Array1, Array2};
+use seatrial_core::nets::{DuelingNet, Weights};
 use seatrial_core::rand::{Stream, below, derive_seed};
 use seatrial_core::scaling::autoscaler::Autoscaler;
 use seatrial_core::scaling::forecast::{Forecaster, Quantiles};
 use seatrial_core::scaling::forecasters::CachedForecast;
 use seatrial_core::scaling::headroom_space;
+use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::scaling::policy::{Policy, Proposal, Reason, View};
+use seatrial_core::scaling::strategy::StrategySpec;
 use seatrial_core::time::Timestamp;
 
 /// Buffers of a batch.
@@ -106,10 +109,7 @@ fn equals_an_episode_at_the_same_physics_step() {
         env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
         let first = env.position(0).1;
 
-        let (past, present) = load.rates_per_s().split_at(first);
-        let start = load.start() + load.interval() * i64::try_from(first).unwrap();
-        let present = present[..steps as usize].to_vec();
-        let episode = EpisodeLoad::new(start, load.interval(), present, past.to_vec()).unwrap();
+        let episode = from_slot(&load, first, steps as usize);
         let cached = CachedForecast::new(load.start(), load.interval(), table.into());
         assert_eq!(Forecaster::horizon(&cached), Span::from_secs(105));
         let guard = Guard::full(&scenario.workload, &GuardConfig::default()).unwrap();
@@ -136,6 +136,49 @@ fn equals_an_episode_at_the_same_physics_step() {
         assert!((cost - expected).abs() < 5e-4 * expected + 1_500.0, "{regime:?}: {cost} {expected}");
         assert!(result.total.changes > 50.0, "the script moves");
     }
+}
+
+/// What is learnt here is what runs there: policy `lstm-dqn`, driven by an episode, takes the actions that the same net takes on
+/// the observations of the environment, decision by decision. Seed 2 loses its very first scrape: no capacity is known then.
+#[test]
+fn the_policy_in_operation_acts_as_the_net_does_on_the_environments_observations() {
+    let weights = Weights::untrained_agent(3, 32);
+    let net = DuelingNet::load(&weights).unwrap();
+    let regimes = [Regime::Plain, Regime::MetricLag, Regime::LostScrapes, Regime::SlowStart, Regime::LessCapacity];
+    let mut taken = [0_u32; 10];
+    for (seed, regime) in [2, 3].into_iter().flat_map(|seed| regimes.map(|regime| (seed, regime))) {
+        let scenario = Scenario::training_p1().under(regime);
+        let luck = derive_seed(seed, 0);
+        let (load, table) = (fine_load(), forecasts(&fine_load()));
+        let training = TrainingLoad::new(&scenario, &load, luck, &table).unwrap();
+        let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
+        let world = AutoscaleConfig { scenario: scenario.clone(), ..config(1, 600) };
+        let mut env = AutoscaleV1::new(&world, loads).unwrap();
+        let mut buffers = Buffers::new(1);
+        env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
+        let traffic = Traffic::new(&scenario, &from_slot(&load, env.position(0).1, 600), luck).unwrap();
+        let cached = CachedForecast::new(load.start(), load.interval(), table.into());
+        let ingredients = Ingredients { workload: &scenario.workload, weights: Some(&weights) };
+        let autoscaler = StrategySpec::of("lstm-dqn").build_around(Some(Box::new(cached)), &ingredients).unwrap();
+        let driver = Driver { autoscaler: &autoscaler, state: autoscaler.initial_state() };
+        run_on(&scenario, &traffic, driver, &mut |row| {
+            let action = net.greedy(buffers.observations.row(0).as_slice().unwrap());
+            let known = row.view.capacity.map(|_| u8::try_from(action).unwrap());
+            assert_eq!(row.decision.proposal.action, known, "seed {seed}, {regime:?}, {:?}", row.at);
+            taken[action] += 1;
+            assert_eq!(env.asked(0), row.view.observation.spec_replicas, "seed {seed}, {regime:?}, {:?}", row.at);
+            buffers.step(&mut env, &Array1::from_elem(1, u32::try_from(action).unwrap()));
+        })
+        .unwrap();
+    }
+    assert!(taken.iter().filter(|count| **count >= 10).count() >= 3, "the net decides by what it sees: {taken:?}");
+}
+
+/// The load from a slot on, with what was before as its history; its bins are slots.
+fn from_slot(load: &EpisodeLoad, first: usize, slots: usize) -> EpisodeLoad {
+    let (past, present) = load.rates_per_s().split_at(first);
+    let start = load.start() + load.interval() * i64::try_from(first).unwrap();
+    EpisodeLoad::new(start, load.interval(), present[..slots].to_vec(), past.to_vec()).unwrap()
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl LstmDqn {
         now: Timestamp,
         seen: &Observation,
         forecast: &Quantiles,
-        capacity: CapacityEstimate,
+        capacity: Option<CapacityEstimate>,
     ) -> HeadroomInputs {
         let value = |feature| seen.metrics.get(feature).map(|sample| single(sample.value));
         let completed = value(Feature::HttpRequestDurationSecondsCountRate).filter(|rate| *rate > 0.0);
@@ -103,7 +103,8 @@ impl LstmDqn {
             now,
             ln_forecast: headroom_space::ln_quantiles(forecast),
             load: value(Feature::HttpRequestsTotalRate),
-            capacity_lower: single(capacity.lower),
+            // As in the environment: while nothing is known a pod counts as one request per second.
+            capacity_lower: capacity.map_or(1.0, |capacity| single(capacity.lower)),
             asked: seen.spec_replicas,
             ready: counts.ready,
             starting_by_age: counts.starting_by_age,
@@ -126,11 +127,13 @@ impl Policy for LstmDqn {
 
     fn step(&self, now: Timestamp, view: &View<'_>, memory: &mut HeadroomMemory) -> Proposal {
         let seen = view.observation;
-        let (Some(forecast), Some(capacity)) = (view.forecast, view.capacity) else {
-            return Proposal { forecast: view.forecast.copied(), ..Proposal::none(Reason::MetricMissing) };
-        };
+        let Some(forecast) = view.forecast else { return Proposal::none(Reason::MetricMissing) };
+        // Also without a capacity: the memory counts decisions, here as in training.
         let mut observation = [0.0; OBSERVATION_LEN];
-        headroom_space::encode(&self.inputs(now, seen, forecast, capacity), memory, &mut observation);
+        headroom_space::encode(&self.inputs(now, seen, forecast, view.capacity), memory, &mut observation);
+        let Some(capacity) = view.capacity else {
+            return Proposal { forecast: Some(*forecast), ..Proposal::none(Reason::MetricMissing) };
+        };
         let action = self.chooser.choose(now, &observation);
         Proposal {
             replicas: Some(headroom_space::replicas_for(action, forecast.median(), capacity.lower, seen.spec_replicas)),

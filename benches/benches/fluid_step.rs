@@ -1,0 +1,78 @@
+//! `fluid_step/autoscale-v1/{1,64,1024}`: environment steps with 15 s physics; draws, trace cursor, guard, observation write, cost
+//! and resets included.
+#![expect(missing_docs, clippy::unwrap_used, reason = "criterion's macro makes an undocumented function; a benchmark may panic")]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::{Array1, Array2};
+use seatrial_core::rand::{Stream, below};
+use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_envs::registry;
+
+/// Actions change this often: replicas move, starts are drawn, episodes end.
+const ACTION_SETS: usize = 64;
+
+struct Batch {
+    env: Box<dyn VectorEnv>,
+    actions: Vec<Array1<u32>>,
+    observations: Array2<f32>,
+    finals: Array2<f32>,
+    costs: Array1<f64>,
+    terminated: Array1<bool>,
+    truncated: Array1<bool>,
+    steps: usize,
+    total_cost: f64,
+    episodes: usize,
+}
+
+impl Batch {
+    fn new(envs: usize) -> Self {
+        let mut env = (registry::find("autoscale-v1").unwrap().example)(envs).unwrap();
+        let (len, count) = (env.observation_len(), env.action_count() as u64);
+        let action = |set: usize, env: usize| below(1, Stream::RandomAction, set as u64, env as u32, count) as u32;
+        let mut observations = Array2::zeros((envs, len));
+        env.reset(Array1::from_iter(0..envs as u64).view(), observations.view_mut());
+        Self {
+            env,
+            actions: (0..ACTION_SETS).map(|set| (0..envs).map(|env| action(set, env)).collect()).collect(),
+            observations,
+            finals: Array2::zeros((envs, len)),
+            costs: Array1::zeros(envs),
+            terminated: Array1::from_elem(envs, false),
+            truncated: Array1::from_elem(envs, false),
+            steps: 0,
+            total_cost: 0.0,
+            episodes: 0,
+        }
+    }
+
+    fn step(&mut self) {
+        let mut out = StepBuffers {
+            observations: self.observations.view_mut(),
+            costs: self.costs.view_mut(),
+            terminated: self.terminated.view_mut(),
+            truncated: self.truncated.view_mut(),
+            final_observations: self.finals.view_mut(),
+        };
+        self.env.step(self.actions[self.steps % ACTION_SETS].view(), &mut out);
+        self.steps += 1;
+        self.total_cost += self.costs[0];
+        self.episodes += usize::from(self.truncated[0]);
+    }
+}
+
+fn fluid_step(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("fluid_step/autoscale-v1");
+    for envs in [1_usize, 64, 1_024] {
+        let mut batch = Batch::new(envs);
+        group.throughput(Throughput::Elements(envs as u64));
+        group.bench_function(BenchmarkId::from_parameter(envs), |bencher| bencher.iter(|| batch.step()));
+        // At least one pod for 15 s per step, at most 100 and every request bad; episodes have 96 steps.
+        let mean = batch.total_cost / batch.steps as f64;
+        assert!((15.0..60_000.0).contains(&mean), "mean cost of a step: {mean}");
+        assert_eq!(batch.episodes, batch.steps / 96, "episodes ended and began anew");
+    }
+    group.finish();
+}
+
+criterion_group!(benches, fluid_step);
+criterion_main!(benches);

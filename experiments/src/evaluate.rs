@@ -1,0 +1,63 @@
+//! `seatrial evaluate`: a bundle against tuned rules on traces of one's own.
+
+use std::path::PathBuf;
+
+use seatrial_envs::scenario::Regime;
+
+use crate::bundle_folder;
+use crate::cli::EvaluateArgs;
+use crate::commands::Shell;
+use crate::config::{LoadedStudy, Seeds, Study, TraceChoice, Training, Tuning, Window};
+use crate::error::Result;
+use crate::schedule::Shard;
+use crate::study::{self, RulesFrom, Setup};
+
+/// Evaluates a bundle.
+///
+/// # Errors
+/// If the bundle is refused, a trace cannot be used, or scoring fails.
+pub fn evaluate(arguments: &EvaluateArgs, shell: &Shell) -> Result<()> {
+    bundle_folder::load(&arguments.bundle)?;
+    let study = study_of(arguments);
+    let text = toml::to_string(&study).unwrap_or_default();
+    let loaded = crate::config::parse(&text, "evaluate".into(), PathBuf::new(), &arguments.overrides)?;
+    let mut setup = Setup::open(LoadedStudy { ..loaded }, &arguments.out, shell, arguments.jobs)?;
+    let global = arguments.whole || setup.arenas.iter().all(|arena| !arena.trainable);
+    setup.rules_from = if global { RulesFrom::Global } else { RulesFrom::Search };
+    if global {
+        setup.use_global_rules();
+    }
+    let ingredients = setup.ingredients("evaluate")?;
+    study::score(&mut setup, &ingredients, Shard::WHOLE, "evaluate")
+}
+
+fn study_of(arguments: &EvaluateArgs) -> Study {
+    let window = if arguments.whole { Window::Whole } else { Window::Test };
+    let name = arguments.out.file_name().map_or_else(|| "evaluate".into(), |name| name.to_string_lossy().into_owned());
+    let strategies = [
+        "lstm-dqn",
+        "hpa-default",
+        "hpa-tuned",
+        "newsvendor-tuned",
+        "forecast-max",
+        "lstm-dqn-no-floor",
+        "lstm-dqn-random",
+        "lstm-dqn-untrained",
+    ];
+    Study {
+        name: name.replace(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)), "-"),
+        protocol: "p1".into(),
+        strategies: strategies.map(str::to_owned).to_vec(),
+        registered: false,
+        regimes: vec![Regime::Plain],
+        kappa_sensitivity: Vec::new(),
+        decisions: true,
+        export: false,
+        bundle: Some(arguments.bundle.clone()),
+        limits: None,
+        seeds: Seeds { evaluation: vec![101, 102], tuning: vec![201], training_base: 301, training: 1 },
+        tune: Tuning::default(),
+        train: Training::default(),
+        traces: arguments.traces.iter().map(|id| TraceChoice { window, ..TraceChoice::of(id) }).collect(),
+    }
+}

@@ -1,0 +1,170 @@
+//! Independent items in parallel, in a fixed order of results, with progress and a clean stop.
+//!
+//! Results come back in the order of the items whatever the number of threads. An interrupt lets running items end and
+//! starts no more of them.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use crate::error::{ExperimentError, Result};
+use crate::progress::{Display, Progress};
+
+/// Threads that work on items, and the flag that stops them.
+#[derive(Clone)]
+pub struct Crew {
+    pool: Arc<rayon::ThreadPool>,
+    stop: Arc<AtomicBool>,
+    /// Where progress is shown.
+    pub display: Display,
+}
+
+impl Crew {
+    /// A crew of `jobs` threads (one per processor if `None`). Raising `stop` interrupts it.
+    ///
+    /// # Errors
+    /// If `jobs` is zero or the threads cannot be started.
+    pub fn new(jobs: Option<usize>, stop: Arc<AtomicBool>, display: Display) -> Result<Self> {
+        let usage = |what: String| ExperimentError::Usage { what, next: "choose another --jobs".into() };
+        let jobs = match jobs {
+            Some(jobs) => NonZero::new(jobs).ok_or_else(|| usage("--jobs 0 does nothing".into()))?.get(),
+            None => std::thread::available_parallelism().map_or(1, NonZero::get),
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs)
+            .build()
+            .map_err(|error| usage(format!("{jobs} threads cannot be started ({error})")))?;
+        Ok(Self { pool: Arc::new(pool), stop, display })
+    }
+
+    /// `work` on every item, results in the order of `items`.
+    ///
+    /// # Errors
+    /// The first error of `work`, or that the crew was interrupted.
+    pub fn map<T, R>(&self, label: &'static str, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>>
+    where
+        T: Sync,
+        R: Send,
+    {
+        let progress = Progress::new(self.display, label, items.len());
+        let done = AtomicUsize::new(0);
+        let results = self.pool.install(|| {
+            items
+                .par_iter()
+                .with_max_len(1)
+                .map(|item| {
+                    self.check(label, &done, items.len())?;
+                    let result = work(item)?;
+                    done.fetch_add(1, Ordering::Relaxed);
+                    progress.advance();
+                    Ok(result)
+                })
+                .collect::<Result<Vec<R>>>()
+        });
+        progress.finish();
+        results
+    }
+
+    /// The same crew without progress, for many small steps.
+    #[must_use]
+    pub fn quiet(&self) -> Self {
+        Self { display: Display::Quiet, ..self.clone() }
+    }
+
+    /// Whether someone asked to stop.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn check(&self, unit: &'static str, done: &AtomicUsize, total: usize) -> Result<()> {
+        if self.stopped() {
+            return Err(ExperimentError::Interrupted { done: done.load(Ordering::Relaxed), total, unit });
+        }
+        Ok(())
+    }
+}
+
+/// The part of a sharded run: the items whose position is `index` modulo `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: usize,
+    /// At least 1.
+    pub count: usize,
+}
+
+impl Shard {
+    /// Everything.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// From `I/N`, counted from 1.
+    ///
+    /// # Errors
+    /// If it is not of that form, or I is not within 1 to N.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = || ExperimentError::Usage {
+            what: format!("--shard {text} is not I/N with 1 <= I <= N"),
+            next: "write for example --shard 1/4".into(),
+        };
+        let (index, count) = text.split_once('/').ok_or_else(wrong)?;
+        let (index, count): (usize, usize) = (index.parse().map_err(|_| wrong())?, count.parse().map_err(|_| wrong())?);
+        if index == 0 || index > count {
+            return Err(wrong());
+        }
+        Ok(Self { index: index - 1, count })
+    }
+
+    /// Whether the item at `position` belongs to it.
+    #[must_use]
+    pub const fn holds(self, position: usize) -> bool {
+        position % self.count == self.index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crew(jobs: usize) -> Crew {
+        Crew::new(Some(jobs), Arc::new(AtomicBool::new(false)), Display::Quiet).unwrap()
+    }
+
+    #[test]
+    fn keeps_the_order_for_any_number_of_threads() {
+        let items: Vec<u64> = (0..200).collect();
+        let one = crew(1).map("items", &items, |item| Ok(item * item)).unwrap();
+        let three = crew(3).map("items", &items, |item| Ok(item * item)).unwrap();
+        assert_eq!(one, three);
+        assert_eq!(one[199], 199 * 199);
+    }
+
+    #[test]
+    fn an_interrupt_says_how_far_it_came() {
+        let crew = crew(1);
+        let outcome = crew.map("cells", &[1, 2, 3], |item| {
+            crew.stop.store(*item == 2, Ordering::Relaxed);
+            Ok(*item)
+        });
+        let message = outcome.unwrap_err().to_string();
+        assert!(message.contains("interrupted after 2 of 3 cells") && message.contains("resumes"), "{message}");
+    }
+
+    #[test]
+    fn no_jobs_are_refused() {
+        assert!(Crew::new(Some(0), Arc::new(AtomicBool::new(false)), Display::Quiet).err().unwrap().is_usage());
+    }
+
+    #[test]
+    fn shards_part_the_items() {
+        let parts = [Shard::parse("1/3").unwrap(), Shard::parse("2/3").unwrap(), Shard::parse("3/3").unwrap()];
+        for position in 0..10 {
+            assert_eq!(parts.iter().filter(|part| part.holds(position)).count(), 1);
+        }
+        for wrong in ["", "1", "0/2", "3/2", "a/b", "1/0"] {
+            assert!(Shard::parse(wrong).unwrap_err().is_usage(), "{wrong}");
+        }
+    }
+}

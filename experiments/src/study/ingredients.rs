@@ -1,0 +1,150 @@
+//! What a study is run with: tuned parameters and trained weights, taken from a bundle, from the run folder, or made now.
+
+use seatrial_datasets::{Column, Table, write_table};
+use seatrial_reports::model::TrialRow;
+
+use super::{RulesFrom, Setup};
+use crate::bundle_folder;
+use crate::config;
+use crate::error::{ExperimentError, Result};
+use crate::learned::LearnedSet;
+use crate::learning;
+use crate::progress::Display;
+use crate::run_folder::RunFolder;
+use crate::strategies::{Learned, Recipe, Strategy};
+use crate::tune::{Outcome, Tuner};
+use crate::tuned::{TUNED_FILE, Tuned};
+
+/// See the module.
+pub struct Ingredients {
+    /// Parameters of the rules.
+    pub tuned: Tuned,
+    /// Trained weights, if a strategy needs them.
+    pub learned: Option<LearnedSet>,
+}
+
+impl Setup {
+    /// Gets parameters and weights; what had to be made is kept in the run folder.
+    ///
+    /// # Errors
+    /// If training is needed and not possible, or tuning or training fails.
+    pub fn ingredients(&mut self, command: &str) -> Result<Ingredients> {
+        let learned = self.learned(command)?;
+        let Outcome { mut tuned, mut trials } = self.tuned(command)?;
+        if let Some(learned) = &learned {
+            trials.extend(self.choose_constants(&mut tuned, learned)?);
+        }
+        if !trials.is_empty() {
+            write_trials(&self.folder, &trials)?;
+        }
+        tuned.write(self.folder.root())?;
+        if let Some(learned) = &learned {
+            // The run folder is complete without the bundle it was made from.
+            learned.write(self.folder.root(), &learning::recipe(self))?;
+        }
+        Ok(Ingredients { tuned, learned })
+    }
+
+    fn tuner(&self) -> Tuner<'_> {
+        Tuner { study: &self.study, protocol: &self.protocol, arenas: &self.arenas, crew: &self.crew }
+    }
+
+    fn learned(&mut self, command: &str) -> Result<Option<LearnedSet>> {
+        if !self.strategies.iter().any(Strategy::is_learned) {
+            return Ok(None);
+        }
+        let Some(bundle) = self.bundle_folder() else {
+            return learning::obtain(self, command).map(Some);
+        };
+        if !bundle.join(crate::learned::BUNDLE_WEIGHTS).is_file() {
+            self.drop_learned(&format!("no trained weights in {}: the learned rows are left out", bundle.display()));
+            return Ok(None);
+        }
+        bundle_folder::load(&bundle)?;
+        let learned = LearnedSet::read(&bundle)?;
+        if !learned.members().iter().all(crate::learned::Member::has_persistence) {
+            self.drop(Learned::Persistence, "the bundle has no agent trained on the persistence forecast");
+        }
+        Ok(Some(learned))
+    }
+
+    fn drop_learned(&mut self, why: &str) {
+        self.strategies.retain(|strategy| !strategy.is_learned());
+        self.tell(why);
+    }
+
+    fn drop(&mut self, which: Learned, why: &str) {
+        let before = self.strategies.len();
+        self.strategies.retain(|strategy| strategy.recipe != Recipe::Learned(which));
+        if self.strategies.len() < before {
+            self.tell(why);
+        }
+    }
+
+    /// Says something to whoever watches, and to the readers of the report.
+    fn tell(&mut self, what: &str) {
+        if self.crew.display != Display::Quiet {
+            eprintln!("note: {what}");
+        }
+        self.notes.push(what.to_owned());
+    }
+
+    fn tuned(&mut self, command: &str) -> Result<Outcome> {
+        if self.rules_from == RulesFrom::Global {
+            return self.global_rules();
+        }
+        if let Some(bundle) = self.bundle_folder().filter(|_| self.rules_from == RulesFrom::Study) {
+            if let Some(tuned) = Tuned::read(&bundle)? {
+                tuned.check_covers(&self.arenas, &bundle)?;
+                return Ok(Outcome { tuned, trials: Vec::new() });
+            }
+            self.tell(&format!("no tuned parameters in {}: tuning now", bundle.display()));
+        }
+        let recipe = self.tuner().recipe(&self.strategies);
+        match Tuned::read(self.folder.root()) {
+            Ok(Some(tuned)) if tuned.recipe == recipe => Ok(Outcome { tuned, trials: Vec::new() }),
+            _ => self.tuner().tune(&self.strategies, command),
+        }
+    }
+
+    /// The committed settings: those beside the bundle, else those of the built-in quick study.
+    fn global_rules(&self) -> Result<Outcome> {
+        let places = self.bundle_folder().into_iter().chain([config::own_folder().join("bundles/quick")]);
+        for place in places {
+            if let Some(tuned) = Tuned::read(&place)? {
+                return Ok(Outcome { tuned, trials: Vec::new() });
+            }
+        }
+        let detail =
+            "no committed global settings; evaluate on a longer trace without --whole, so that rules can be tuned";
+        Err(ExperimentError::config(TUNED_FILE, "global", detail))
+    }
+
+    fn choose_constants(&self, tuned: &mut Tuned, learned: &LearnedSet) -> Result<Vec<TrialRow>> {
+        let wanted = self.strategies.iter().any(|s| s.recipe == Recipe::Learned(Learned::ConstantHeadroom));
+        let known = |seed: u64, weights: &str| {
+            tuned.constant_headroom.iter().any(|constant| constant.train_seed == seed && constant.weights == weights)
+        };
+        if !wanted || learned.members().iter().all(|member| known(member.seed, &member.trained.hash)) {
+            return Ok(Vec::new());
+        }
+        let (constants, trials) = self.tuner().choose_constants(learned)?;
+        tuned.constant_headroom = constants;
+        Ok(trials)
+    }
+}
+
+fn write_trials(folder: &RunFolder, trials: &[TrialRow]) -> Result<()> {
+    let path = folder.path("trials.parquet");
+    let text = |of: fn(&TrialRow) -> String| Column::Text(trials.iter().map(of).collect());
+    let table = Table::new()
+        .with("strategy", text(|row| row.strategy.clone()))
+        .and_then(|table| table.with("series", text(|row| row.series.clone())))
+        .and_then(|table| table.with("trial", Column::I64(trials.iter().map(|row| row.trial.cast_signed()).collect())))
+        .and_then(|table| table.with("config", text(|row| row.config.to_string())))
+        .and_then(|table| {
+            table.with("validation_cost", Column::F64(trials.iter().map(|row| row.validation_cost).collect()))
+        })
+        .and_then(|table| write_table(&path, &table, &[]));
+    table.map_err(|error| ExperimentError::RunFolder { path, detail: error.to_string() })
+}

@@ -1,5 +1,9 @@
 //! `dqn_update/{1,16}`: one vector step with its update of a population of 1 and 16 learners (feature `train`).
-#![expect(missing_docs, clippy::unwrap_used, reason = "criterion's macro makes an undocumented function; a benchmark may panic")]
+#![expect(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "criterion's macro makes an undocumented function; a benchmark may panic"
+)]
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use seatrial_agents::dqn::{DqnConfig, DqnMember, DqnTrainer, Hooks};
@@ -20,7 +24,8 @@ fn dqn_update(criterion: &mut Criterion) {
             replay_capacity: 10_000,
             ..DqnConfig::default()
         };
-        let population = (0..members as u64).map(|seed| DqnMember { seed, learning_rate: 1e-3, discount: 0.95 }).collect();
+        let population =
+            (0..members as u64).map(|seed| DqnMember { seed, learning_rate: 1e-3, discount: 0.95 }).collect();
         let mut env = (registry::find("autoscale-v1").unwrap().example)(members * config.envs_per_member).unwrap();
         let mut trainer = DqnTrainer::new(config, population, &*env).unwrap();
         let mut validate = |_: u64, weights: &[seatrial_core::nets::Weights]| vec![0.0; weights.len()];

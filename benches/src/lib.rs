@@ -2,10 +2,10 @@
 
 use seatrial_core::nets::Weights;
 use seatrial_core::observe::{Feature, Observation, PodCounts, Pods, Sample, Workload};
+use seatrial_core::scaling::autoscaler::Autoscaler;
 use seatrial_core::scaling::config::ConfigError;
 use seatrial_core::scaling::policies::{Ingredients, PolicyRow};
 use seatrial_core::scaling::strategy::{Choice, StrategySpec};
-use seatrial_core::scaling::autoscaler::Autoscaler;
 use seatrial_core::time::{Span, Timestamp};
 use seatrial_envs::load::{EpisodeLoad, LoadError};
 
@@ -38,7 +38,12 @@ pub fn observe(step: i64, seen: &mut Observation) {
     let now = Timestamp::from_secs(86_400 + 15 * step);
     let rate = 600.0 + 100.0 * libm::sin(step as f64 / 20.0);
     seen.now = now;
-    seen.pods = Pods::Homogeneous(PodCounts { ready: 14, sampled: 14, cpu_milli_per_sampled_pod: 3_400, ..PodCounts::default() });
+    seen.pods = Pods::Homogeneous(PodCounts {
+        ready: 14,
+        sampled: 14,
+        cpu_milli_per_sampled_pod: 3_400,
+        ..PodCounts::default()
+    });
     let at = now - Span::from_secs(15);
     for (feature, value) in [
         (Feature::ProcessCpuSecondsTotalRate, rate * 0.08),

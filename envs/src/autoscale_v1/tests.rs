@@ -1,3 +1,5 @@
+//! The environment against the kernel of evaluation, step by step, and against theory.
+
 use super::*;
 use crate::episode::{Driver, run_on};
 use crate::load::{EpisodeLoad, Traffic};

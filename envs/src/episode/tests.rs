@@ -1,3 +1,5 @@
+//! Episodes against an independent second-by-second world; regimes; what is paid and when.
+
 use super::*;
 use crate::scenario::Regime;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The bound against every plan of a tiny world, with a cost written independently of the kernel.
+
 use super::*;
 use crate::episode::{Driver, no_rows, run_on};
 use proptest::prelude::*;

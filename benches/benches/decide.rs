@@ -1,9 +1,5 @@
 //! `decide/<policy>`: one whole decision (estimates, forecast, policy, guard) on the homogeneous path, for every registered policy.
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macro makes an undocumented function; a benchmark may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use seatrial_benches::{AGENT_HIDDEN, FORECASTER_HIDDEN, autoscaler, observe};

@@ -1,9 +1,5 @@
 //! `dqn_update/{1,16}`: one vector step with its update of a population of 1 and 16 learners (feature `train`).
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macro makes an undocumented function; a benchmark may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use seatrial_agents::dqn::{DqnConfig, DqnMember, DqnTrainer, Hooks};

@@ -1,10 +1,6 @@
 //! `fluid_step/autoscale-v1/{1,64,1024}`: environment steps with 15 s physics; draws, trace cursor, guard, observation write, cost
 //! and resets included.
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macro makes an undocumented function; a benchmark may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{Array1, Array2};

@@ -1,9 +1,5 @@
 //! `nets/{lstm,mlp}`: one forward pass of the forecaster's cell and of the agent's net.
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macro makes an undocumented function; a benchmark may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use seatrial_benches::{AGENT_HIDDEN, FORECASTER_HIDDEN};

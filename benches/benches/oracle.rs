@@ -1,9 +1,5 @@
 //! `oracle/24h`: the certified interval of a day in 15 s bins with up to 200 replicas.
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macro makes an undocumented function; a benchmark may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use seatrial_core::observe::Bounds;

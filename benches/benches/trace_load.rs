@@ -1,9 +1,5 @@
 //! `trace_load`: four weeks of one-minute bins from Parquet to a scaled and split load.
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macro makes an undocumented function; a benchmark may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use seatrial_datasets::{SplitRule, prepare, shipped};

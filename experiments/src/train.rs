@@ -2,7 +2,7 @@
 //!
 //! One population per stage, one member per training seed, in lock-step. Fitted on training parts; selected on validation parts
 //! by the exported weights run through the core in the evaluation kernel, with tuning seeds. Each stage keeps a checkpoint in
-//! the run folder: an interrupt loses at most one segment.
+//! the run folder: an interrupt loses nothing, a crash at most five segments.
 
 mod population;
 mod worlds;
@@ -51,6 +51,9 @@ pub fn train(setup: &Setup) -> Result<LearnedSet> {
     }
     Ok(LearnedSet::new(members))
 }
+
+/// Segments of an agent between checkpoints; an interrupt makes one too.
+const SEGMENTS_PER_CHECKPOINT: u64 = 5;
 
 /// What all stages of training share.
 struct School<'a> {
@@ -157,7 +160,11 @@ impl<'a> School<'a> {
         while !trainer.is_finished() {
             self.stop_if_asked(trainer.step(), settings.vector_steps, "steps of the agent")?;
             self.segment(&mut trainer, &mut env, forecaster, weights)?;
-            save(&path, &trainer.checkpoint().map_err(|error| failed(&error))?)?;
+            // A checkpoint holds the replay memory, hundreds of megabytes for a large population.
+            let due = trainer.step() / settings.segment_steps % SEGMENTS_PER_CHECKPOINT == 0;
+            if due || trainer.is_finished() || self.setup.crew.stopped() {
+                save(&path, &trainer.checkpoint().map_err(|error| failed(&error))?)?;
+            }
             progress.advance();
         }
         progress.finish();

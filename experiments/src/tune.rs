@@ -198,8 +198,9 @@ impl Tuner<'_> {
         }
         let items: Vec<(&(usize, Vec<Stage>), &Member)> =
             pairs.iter().flat_map(|pair| learned.members().iter().map(move |member| (pair, member))).collect();
+        let factors = grid::constant_factors();
         let scored = self.crew.map("constants", &items, |((_, stages), member)| {
-            grid::constant_factors()
+            factors
                 .iter()
                 .map(|factor| mean_cost(stages, &constant_entrant(*factor, member)))
                 .collect::<Result<Vec<f64>>>()
@@ -212,14 +213,14 @@ impl Tuner<'_> {
                 label: label.clone(),
                 train_seed: member.seed,
                 weights: member.trained.hash.clone(),
-                factor: grid::constant_factors()[best],
+                factor: factors[best],
                 trials: costs.len(),
             });
             trials.extend(costs.iter().enumerate().map(|(number, cost)| TrialRow {
                 strategy: "headroom-constant".into(),
                 series: label.clone(),
                 trial: number as u64,
-                config: serde_json::json!({ "factor": grid::constant_factors()[number], "train_seed": member.seed }),
+                config: serde_json::json!({ "factor": factors[number], "train_seed": member.seed }),
                 validation_cost: *cost,
             }));
         }

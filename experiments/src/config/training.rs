@@ -18,7 +18,7 @@ pub struct Training {
 
 impl Default for Training {
     fn default() -> Self {
-        Self { threads: 2, forecaster: ForecasterTraining::default(), agent: AgentTraining::default() }
+        Self { threads: 1, forecaster: ForecasterTraining::default(), agent: AgentTraining::default() }
     }
 }
 
@@ -42,7 +42,7 @@ pub struct ForecasterTraining {
 
 impl Default for ForecasterTraining {
     fn default() -> Self {
-        Self { hidden: 32, updates: 600, lanes: 32, window: 48, learning_rate: 3e-3, validate_every: 50 }
+        Self { hidden: 32, updates: 1_000, lanes: 32, window: 48, learning_rate: 0.012, validate_every: 50 }
     }
 }
 
@@ -91,21 +91,21 @@ impl Default for AgentTraining {
         Self {
             hidden: 64,
             envs: 32,
-            vector_steps: 12_000,
-            segment_steps: 600,
+            vector_steps: 30_000,
+            segment_steps: 1_500,
             updates_per_step: 1,
             batch: 128,
-            replay_capacity: 100_000,
-            n_step: 3,
+            replay_capacity: 50_000,
+            n_step: 5,
             target_rate: 0.01,
-            discount: 0.98,
-            learning_rate: 5e-4,
+            discount: 0.95,
+            learning_rate: 1e-3,
             episode_steps: 600,
             exploration_hold: 4,
-            heuristic_share: 0.5,
-            heuristic_action: 4,
-            override_price: 0.1,
-            days: 0,
+            heuristic_share: 0.7,
+            heuristic_action: 3,
+            override_price: 0.06,
+            days: 14,
         }
     }
 }

@@ -15,10 +15,12 @@ const CPU_TARGETS: [f64; 14] = [40.0, 50.0, 55.0, 60.0, 64.0, 67.0, 70.0, 73.0, 
 /// Targets in requests per second and replica.
 const RATE_TARGETS: [f64; 14] = [20.0, 24.0, 28.0, 30.0, 32.0, 34.0, 35.0, 36.0, 37.0, 38.0, 39.0, 40.0, 42.0, 45.0];
 const HOLDS_S: [u32; 6] = [0, 30, 60, 120, 300, 600];
-const LEVELS: [f64; 6] = [0.5, 0.75, 0.9, 0.95, 0.97, 0.99];
-const MARGINS: [f64; 5] = [1.0, 1.05, 1.1, 1.18, 1.3];
-const REACTIVE_FACTORS: [f64; 3] = [1.0, 1.18, 1.4];
-const FACTORS: [f64; 12] = [1.0, 1.05, 1.1, 1.15, 1.2, 1.27, 1.35, 1.45, 1.6, 1.8, 2.1, 2.6];
+const LEVELS: [f64; 8] = [0.5, 0.6, 0.75, 0.85, 0.9, 0.95, 0.97, 0.99];
+const MARGINS: [f64; 11] = [1.0, 1.03, 1.06, 1.09, 1.12, 1.15, 1.18, 1.22, 1.27, 1.35, 1.5];
+const REACTIVE_FACTORS: [f64; 4] = [1.0, 1.1, 1.18, 1.4];
+/// Headroom factors from 1 on, this far apart.
+const FACTOR_STEP: f64 = 0.02;
+const FACTORS: u32 = 84;
 
 /// Every configuration of `rule`, in a fixed order.
 #[must_use]
@@ -33,8 +35,9 @@ pub(super) fn grid(rule: Rule) -> Vec<StrategySpec> {
 
 /// The factors from which `headroom-constant` is chosen.
 #[must_use]
-pub(super) fn constant_factors() -> &'static [f64] {
-    &FACTORS
+pub(super) fn constant_factors() -> Vec<f64> {
+    // A hundredth and not a product of steps: 1.14 shall read 1.14 in a manifest.
+    (0..FACTORS).map(|step| (f64::from(step) * FACTOR_STEP * 100.0).round() / 100.0 + 1.0).collect()
 }
 
 fn hpa() -> Vec<StrategySpec> {
@@ -96,8 +99,8 @@ fn forecast_max() -> Vec<StrategySpec> {
     let mut specs = Vec::new();
     for reactive in REACTIVE_FACTORS {
         for level in LEVELS {
-            for margin in [1.0, 1.1, 1.3] {
-                for hold in [0, 60, 300] {
+            for margin in [1.0, 1.06, 1.12, 1.18, 1.3] {
+                for hold in [0, 30, 60, 300] {
                     let config = json!({ "reactive_factor": reactive, "level": level, "margin": margin });
                     specs.push(StrategySpec {
                         forecaster: Some(linear_quantile()),
@@ -111,8 +114,9 @@ fn forecast_max() -> Vec<StrategySpec> {
 }
 
 fn headroom() -> Vec<StrategySpec> {
-    let rows =
-        FACTORS.iter().flat_map(|factor| HOLDS_S.map(|hold| held("headroom", json!({ "factor": factor }), hold)));
+    let rows = constant_factors()
+        .into_iter()
+        .flat_map(|factor| HOLDS_S.map(|hold| held("headroom", json!({ "factor": factor }), hold)));
     rows.collect()
 }
 
@@ -137,6 +141,8 @@ mod tests {
             texts.dedup();
             assert_eq!(texts.len(), specs.len());
         }
-        assert!(grid(Rule::Hpa).len() >= 500, "{}", grid(Rule::Hpa).len());
+        for rule in [Rule::Hpa, Rule::Newsvendor, Rule::ForecastMax, Rule::Headroom] {
+            assert!(grid(rule).len() >= 500, "{rule:?}: protocol P1 wants 500, there are {}", grid(rule).len());
+        }
     }
 }

@@ -42,6 +42,24 @@ pub fn short(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// [`short`], with as many decimals more as it takes to tell values apart that lie `spacing` apart.
+#[must_use]
+pub fn spaced(value: f64, spacing: f64) -> String {
+    if !(spacing > 0.0 && spacing < 0.02 * value.abs()) {
+        return short(value);
+    }
+    // A spacing of 25 needs none, one of 0.0025 four: the mantissas are 1, 2, 2.5 and 5.
+    let decimals = (1..=9).find(|decimals| {
+        let scaled = spacing * 10_f64.powi(*decimals);
+        (scaled - scaled.round()).abs() < 1e-6 * scaled
+    });
+    if (spacing - spacing.round()).abs() < 1e-9 {
+        short(value)
+    } else {
+        grouped(value, decimals.map_or(9, i32::unsigned_abs) as usize)
+    }
+}
+
 /// A share as percent.
 #[must_use]
 pub fn percent(share: f64, decimals: usize) -> String {
@@ -133,6 +151,19 @@ mod tests {
             (f64::NAN, 2, "–"),
         ] {
             assert_eq!(grouped(value, decimals), expected);
+        }
+    }
+
+    #[test]
+    fn spaced_tells_neighbours_apart() {
+        for (value, spacing, expected) in [
+            (13.6425, 0.0025, "13.6425"),
+            (13.64, 0.01, "13.64"),
+            (1_500.0, 250.0, "1,500"),
+            (0.5, 0.25, "0.5"),
+            (7.0, 0.0, "7"),
+        ] {
+            assert_eq!(spaced(value, spacing), expected);
         }
     }
 

@@ -92,21 +92,32 @@ fn step(raw: f64) -> f64 {
     factor * power
 }
 
+/// Ticks and the least distance between two of them (0 with fewer than two).
+fn spaced_ticks(scale: &Scale, most: usize) -> (Vec<f64>, f64) {
+    let ticks = scale.ticks(most);
+    let spacing = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+    // Ticks are products of the step: without rounding 13.6425 is 13.642500000000001 apart from its neighbour.
+    let spacing = if spacing.is_finite() { (spacing * 1e9).round() / 1e9 } else { 0.0 };
+    (ticks, spacing)
+}
+
 /// Horizontal grid lines with labels at the left.
 pub(crate) fn y_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usize) {
-    for tick in scale.ticks(most) {
+    let (ticks, spacing) = spaced_ticks(scale, most);
+    for tick in ticks {
         let y = scale.y(tick, frame);
         scene.line(vec![(frame.left, y), (frame.right, y)], GRID, 1.0);
-        scene.text((frame.left - 7.0, y + 0.36 * LABEL), &format::short(tick), (LABEL, SOFT, Hold::End));
+        scene.text((frame.left - 7.0, y + 0.36 * LABEL), &format::spaced(tick, spacing), (LABEL, SOFT, Hold::End));
     }
 }
 
 /// Vertical grid lines with labels below.
 pub(crate) fn x_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usize) {
-    for tick in scale.ticks(most) {
+    let (ticks, spacing) = spaced_ticks(scale, most);
+    for tick in ticks {
         let x = scale.x(tick, frame);
         scene.line(vec![(x, frame.top), (x, frame.bottom)], GRID, 1.0);
-        scene.text((x, frame.bottom + 1.4 * LABEL), &format::short(tick), (LABEL, SOFT, Hold::Middle));
+        scene.text((x, frame.bottom + 1.4 * LABEL), &format::spaced(tick, spacing), (LABEL, SOFT, Hold::Middle));
     }
 }
 

@@ -36,9 +36,9 @@ fn sketch(rows: &[LearningRow]) -> Option<Sketch> {
         "Median over members (line) and the range from the 10th to the 90th percentile (band) by training step. {} of the {} ends at {} [{}, {}].",
         last.metric,
         kind_name(last.kind),
-        short(tail.2),
-        short(tail.1),
-        short(tail.3)
+        grouped_short(tail.2),
+        grouped_short(tail.1),
+        grouped_short(tail.3)
     );
     let mut csv = "learner,metric,step,p10,median,p90,members\n".to_owned();
     for curve in &curves {
@@ -122,5 +122,10 @@ fn panel(scene: &mut Scene, frame: &Frame, curve: &Curve<'_>) {
 }
 
 fn grouped_short(value: f64) -> String {
-    if value.abs() >= 10_000.0 { grouped(value, 0) } else { short(value) }
+    match value.abs() {
+        size if size >= 10_000.0 => grouped(value, 0),
+        // ln J stands around 13 and moves in the third decimal.
+        size if (2.0..100.0).contains(&size) => grouped(value, 3),
+        _ => short(value),
+    }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use seatrial_core::time::{Span, Timestamp};
 use seatrial_datasets::moment::{self, DAY};
-use seatrial_datasets::{Load, Locator, SplitRule, Trace, prepare};
+use seatrial_datasets::{Fingerprint, Load, Locator, SplitRule, Trace, overlaps, prepare};
 use seatrial_envs::load::{EpisodeLoad, LONGEST_HISTORY};
 
 use crate::config::{TraceChoice, Tuning, Window};
@@ -33,7 +33,7 @@ pub struct Arena {
 /// The arenas of a study, in the order of its configuration.
 ///
 /// # Errors
-/// If a trace is absent, unreadable, has no such series, or cannot be scaled.
+/// If a trace is absent, unreadable, has no such series, cannot be scaled, or is scored on what another is trained on.
 pub fn open_all(choices: &[TraceChoice], locator: &Locator) -> Result<Vec<Arena>> {
     let mut arenas = Vec::new();
     for choice in choices {
@@ -42,7 +42,29 @@ pub fn open_all(choices: &[TraceChoice], locator: &Locator) -> Result<Vec<Arena>
             arenas.push(Arena::new(&trace, series.as_deref(), choice)?);
         }
     }
+    refuse_leaks(&arenas)?;
     Ok(arenas)
+}
+
+/// Refuses a study in which what one series is fitted or tuned on stands again in what is scored: of another series, or of its
+/// own (recordings that repeat a week). Content is compared, so a crop, another resolution or another scale is found too.
+fn refuse_leaks(arenas: &[Arena]) -> Result<()> {
+    let scored: Vec<Fingerprint> =
+        arenas.iter().map(|arena| Fingerprint::of_part(&arena.load, arena.scored.clone())).collect();
+    for known in arenas.iter().filter(|arena| arena.trainable) {
+        let learnt = known.load.splits.train.start..known.load.splits.validation.end;
+        let fingerprint = Fingerprint::of_part(&known.load, learnt);
+        for (arena, scored) in arenas.iter().zip(&scored) {
+            if let Some(overlap) = overlaps(&fingerprint, scored) {
+                let hours = overlap.span.as_secs_f64() / 3_600.0;
+                let (known, tested) = (known.label(), arena.label());
+                return Err(ExperimentError::Trace(format!(
+                    "trace `{known}`: {hours:.1} h of what it is trained on stand again in the scored part of `{tested}`; leave one of them out"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn series_names(trace: &Trace, choice: &TraceChoice) -> Vec<Option<String>> {
@@ -149,5 +171,31 @@ impl Arena {
             from: moment::format(from),
             to: moment::format(to),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TraceChoice;
+
+    fn arena(id: &str) -> Arena {
+        let choice: TraceChoice = toml::from_str(&format!("id = \"{id}\"")).unwrap();
+        Arena::new(&seatrial_datasets::shipped::open(id).unwrap(), None, &choice).unwrap()
+    }
+
+    #[test]
+    fn a_series_scored_on_what_another_is_trained_on_is_refused() {
+        let honest = arena("generated_web_1min");
+        let other = arena("google_cluster_5min");
+        refuse_leaks(&[honest.clone(), other]).unwrap();
+        // The same recording at half the scale, scored on the other's training days.
+        let mut copy = honest.clone();
+        copy.load.series = "copy".into();
+        copy.load.rate_per_s.iter_mut().for_each(|rate| *rate *= 0.5);
+        copy.trainable = false;
+        copy.scored = 1_440..4_320;
+        let message = refuse_leaks(&[honest, copy]).unwrap_err().to_string();
+        assert!(message.contains("48.0 h") && message.contains("generated_web_1min/copy"), "{message}");
     }
 }

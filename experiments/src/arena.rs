@@ -46,6 +46,9 @@ pub fn open_all(choices: &[TraceChoice], locator: &Locator) -> Result<Vec<Arena>
     Ok(arenas)
 }
 
+/// Shorter stretches are chance: a slow signal in whole numbers every 15 s repeats itself for some minutes.
+const LEAST_LEAK: Span = Span::from_secs(3_600);
+
 /// Refuses a study in which what one series is fitted or tuned on stands again in what is scored: of another series, or of its
 /// own (recordings that repeat a week). Content is compared, so a crop, another resolution or another scale is found too.
 fn refuse_leaks(arenas: &[Arena]) -> Result<()> {
@@ -55,7 +58,7 @@ fn refuse_leaks(arenas: &[Arena]) -> Result<()> {
         let learnt = known.load.splits.train.start..known.load.splits.validation.end;
         let fingerprint = Fingerprint::of_part(&known.load, learnt);
         for (arena, scored) in arenas.iter().zip(&scored) {
-            if let Some(overlap) = overlaps(&fingerprint, scored) {
+            if let Some(overlap) = overlaps(&fingerprint, scored).filter(|overlap| overlap.span >= LEAST_LEAK) {
                 let hours = overlap.span.as_secs_f64() / 3_600.0;
                 let (known, tested) = (known.label(), arena.label());
                 return Err(ExperimentError::Trace(format!(

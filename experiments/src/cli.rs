@@ -192,7 +192,7 @@ pub struct TraceArgs {
 pub enum TraceAction {
     /// Prints what the file holds and how protocol P1 would scale and split it.
     Describe(TraceFileArgs),
-    /// Draws the series as SVG and PNG.
+    /// Draws the series as SVG, with its data as CSV.
     Plot(TracePlotArgs),
 }
 

@@ -236,6 +236,9 @@ impl Study {
         if self.strategies.is_empty() {
             return wrong("strategies", "a study needs at least one strategy");
         }
+        if let Some((_, id)) = self.strategies.iter().enumerate().find(|(i, id)| self.strategies[..*i].contains(id)) {
+            return wrong("strategies", &format!("names `{id}` twice"));
+        }
         if !self.regimes.contains(&Regime::Plain) {
             return wrong("regimes", "must contain `plain`: the headline and the tables compare with it");
         }

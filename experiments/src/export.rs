@@ -64,7 +64,7 @@ pub fn publish(setup: &Setup, tuned: &Tuned, learned: &LearnedSet, out: &Path) -
     LearnedSet::write_beside_bundle(member, out)?;
     tuned.write(out)?;
     print(&verdict);
-    println!("bundle: {} ({} bytes)", out.display(), files.values().map(Vec::len).sum::<usize>());
+    say!("bundle: {} ({} bytes)", out.display(), files.values().map(Vec::len).sum::<usize>());
     Ok(())
 }
 
@@ -159,7 +159,7 @@ fn golden(setup: &Setup, member: &Member) -> Result<(Vec<PastSlot>, Vec<Observat
 }
 
 fn print(verdict: &Verdict) {
-    println!("export gate, on validation:");
+    say!("export gate, on validation:");
     let evidence = &verdict.evidence;
     for (name, interval) in [
         ("ln J against hpa-default", evidence.against_hpa_default),
@@ -169,13 +169,10 @@ fn print(verdict: &Verdict) {
         ("J over the oracle", evidence.cost_over_oracle),
     ] {
         if let Some(interval) = interval {
-            println!(
-                "  {name:32} {:8.4}  [{:.4}, {:.4}], n = {}",
-                interval.value, interval.low, interval.high, interval.n
-            );
+            say!("  {name:32} {:8.4}  [{:.4}, {:.4}], n = {}", interval.value, interval.low, interval.high, interval.n);
         }
     }
     if let Some(share) = evidence.guard_share {
-        println!("  {:32} {:7.1} %", "guard overrides", 100.0 * share);
+        say!("  {:32} {:7.1} %", "guard overrides", 100.0 * share);
     }
 }

@@ -12,6 +12,9 @@
 //! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`] | where results lie and what they were made from |
 //! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`trace_command`] | the commands |
 
+#[macro_use]
+mod output;
+
 pub mod arena;
 pub mod bundle_folder;
 pub mod cells;

@@ -36,7 +36,7 @@ pub fn list(arguments: &ListArgs, shell: &Shell) -> Result<()> {
         }
     }
     if arguments.json {
-        println!("{}", Value::Object(object));
+        say!("{}", Value::Object(object));
     }
     Ok(())
 }
@@ -54,12 +54,12 @@ fn json_of(row: &Row) -> Value {
 }
 
 fn print_plain(kind: Kind, rows: &[Row]) {
-    println!("{}", name(kind));
+    say!("{}", name(kind));
     let width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for Row { id, summary, .. } in rows {
-        println!("  {id:width$}  {summary}");
+        say!("  {id:width$}  {summary}");
     }
-    println!();
+    say!();
 }
 
 fn rows(kind: Kind, shell: &Shell) -> Result<Vec<Row>> {

@@ -33,7 +33,7 @@ impl Progress {
     pub fn new(display: Display, label: &str, total: usize) -> Self {
         let bar = (display == Display::Bar && total > 0).then(|| bar(label, total));
         if display == Display::Lines {
-            eprintln!("{label}: {total} to do");
+            tell!("{label}: {total} to do");
         }
         Self { label: label.to_owned(), total, done: AtomicUsize::new(0), bar, quiet: display != Display::Lines }
     }
@@ -44,7 +44,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         } else if !self.quiet && self.crossed_a_tenth(done) {
-            eprintln!("{}: {done} of {}", self.label, self.total);
+            tell!("{}: {done} of {}", self.label, self.total);
         }
     }
 
@@ -52,7 +52,7 @@ impl Progress {
     pub fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),
-            None if !self.quiet => eprintln!("{}: {text}", self.label),
+            None if !self.quiet => tell!("{}: {text}", self.label),
             None => {}
         }
     }

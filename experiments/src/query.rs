@@ -56,9 +56,9 @@ mod with_polars {
         let (strategy, family) = (arguments.strategy.clone(), arguments.family.clone());
         let question = Query { strategy, family, by_family: arguments.by_family };
         let rows = analysis::query(&runs, &question).map_err(|error| ExperimentError::Query(error.to_string()))?;
-        print!("{}", told(arguments, &rows)?);
+        say!("{}", told(arguments, &rows)?.trim_end());
         if rows.is_empty() {
-            eprintln!("no cell of these runs is of such a strategy and family");
+            tell!("no cell of these runs is of such a strategy and family");
         }
         Ok(())
     }

@@ -29,12 +29,12 @@ impl Written {
     /// Prints the tables and where the report lies.
     pub fn print(&self) {
         for scope in tables::shown_scopes(&self.evaluation) {
-            println!("{}", tables::terminal(scope));
+            say!("{}", tables::terminal(scope));
         }
         for note in &self.notes {
-            println!("note: {note}");
+            say!("note: {note}");
         }
-        println!("report: {}", self.index.display());
+        say!("report: {}", self.index.display());
     }
 }
 

@@ -48,7 +48,7 @@ pub fn run(arguments: &RunArgs, shell: &Shell) -> Result<()> {
 fn offer(published: Result<()>) -> Result<()> {
     match published {
         Err(refusal @ ExperimentError::Gate(_)) => {
-            println!("{refusal}");
+            say!("{refusal}");
             Ok(())
         }
         other => other,
@@ -72,7 +72,7 @@ pub fn train(arguments: &RunArgs, shell: &Shell) -> Result<()> {
     setup.study.bundle = None;
     let ingredients = setup.ingredients(&command)?;
     let members = ingredients.learned.as_ref().map_or(0, |learned| learned.members().len());
-    println!("trained {members} members into {}", setup.folder.root().display());
+    say!("trained {members} members into {}", setup.folder.root().display());
     Ok(())
 }
 
@@ -85,7 +85,7 @@ pub fn score(setup: &mut Setup, ingredients: &Ingredients, shard: Shard, command
     let plan = plan(setup, &ingredients.tuned, ingredients.learned.as_ref())?;
     let mine = plan.run(&setup.crew, &setup.folder, shard, false)?;
     if shard != Shard::WHOLE && !plan.complete(&setup.folder) {
-        println!(
+        say!(
             "{} cells of this shard are done; run the other shards into {}",
             mine.len(),
             setup.folder.root().display()

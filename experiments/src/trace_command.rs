@@ -15,15 +15,15 @@ use crate::run_folder::write_atomic;
 /// If it cannot be found or read, or has no such series.
 pub fn describe(arguments: &TraceFileArgs, shell: &Shell) -> Result<()> {
     let trace = open(arguments, shell)?;
-    println!("trace     {}", trace.id);
-    println!("kind      {}, {}", trace.kind, trace.unit);
+    say!("trace     {}", trace.id);
+    say!("kind      {}, {}", trace.kind, trace.unit);
     for (name, value) in [("source", &trace.provenance.source), ("licence", &trace.provenance.license)] {
-        println!("{name:9} {}", value.as_deref().unwrap_or("not stated"));
+        say!("{name:9} {}", value.as_deref().unwrap_or("not stated"));
     }
-    println!("content   {}", trace.content_hash);
+    say!("content   {}", trace.content_hash);
     if trace.kind == Kind::Event {
         for series in &trace.events {
-            println!("series    {}: {} events", shown(&series.name), series.at.len());
+            say!("series    {}: {} events", shown(&series.name), series.at.len());
         }
         return Ok(());
     }
@@ -36,10 +36,10 @@ pub fn describe(arguments: &TraceFileArgs, shell: &Shell) -> Result<()> {
 fn describe_series(trace: &Trace, name: &str) -> Result<()> {
     let series = trace.series(Some(name)).map_err(|error| ExperimentError::Trace(error.to_string()))?;
     let greatest = series.values.iter().copied().fold(0.0, f64::max);
-    println!();
-    println!("series    {}", shown(name));
-    println!("span      {} to {}", moment::format(series.start), moment::format(series.end()));
-    println!(
+    say!();
+    say!("series    {}", shown(name));
+    say!("span      {} to {}", moment::format(series.start), moment::format(series.end()));
+    say!(
         "bins      {} of {} s, {} missing, greatest {greatest}",
         series.values.len(),
         series.interval.as_secs_f64(),
@@ -47,15 +47,15 @@ fn describe_series(trace: &Trace, name: &str) -> Result<()> {
     );
     match prepare(trace, Some(name), &SplitRule::protocol_p1(&trace.id)) {
         Ok(load) => print_load(&load),
-        Err(error) => println!("P1        cannot be used: {error}"),
+        Err(error) => say!("P1        cannot be used: {error}"),
     }
     Ok(())
 }
 
 fn print_load(load: &Load) {
     let noise = |noise: Option<f64>| noise.map_or_else(|| "unknown".to_owned(), |noise| format!("{noise:.1}"));
-    println!("P1 scale  {} requests/s per unit", load.scale);
-    println!("P1 noise  {} raw, {} as used, k = {}", noise(load.noise_raw), noise(load.noise), load.smoothing_bins);
+    say!("P1 scale  {} requests/s per unit", load.scale);
+    say!("P1 noise  {} raw, {} as used, k = {}", noise(load.noise_raw), noise(load.noise), load.smoothing_bins);
     let parts = [
         ("train", &load.splits.train),
         ("validation", &load.splits.validation),
@@ -63,7 +63,7 @@ fn print_load(load: &Load) {
         ("test", &load.splits.test),
     ];
     for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
-        println!("P1 {name:10} {} to {}", moment::format(load.at(part.start)), moment::format(load.at(part.end)));
+        say!("P1 {name:10} {} to {}", moment::format(load.at(part.start)), moment::format(load.at(part.end)));
     }
 }
 
@@ -104,7 +104,7 @@ pub fn plot(arguments: &TracePlotArgs, shell: &Shell) -> Result<()> {
         for (extension, text) in [("csv", drawing.csv()), ("svg", drawing.svg())] {
             let path = arguments.out.join(format!("{stem}.{extension}"));
             write_atomic(&path, text.as_bytes())?;
-            println!("{}", path.display());
+            say!("{}", path.display());
         }
     }
     Ok(())

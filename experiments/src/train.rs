@@ -161,7 +161,7 @@ impl<'a> School<'a> {
             self.stop_if_asked(trainer.step(), settings.vector_steps, "steps of the agent")?;
             self.segment(&mut trainer, &mut env, forecaster, weights)?;
             // A checkpoint holds the replay memory, hundreds of megabytes for a large population.
-            let due = trainer.step() / settings.segment_steps % SEGMENTS_PER_CHECKPOINT == 0;
+            let due = (trainer.step() / settings.segment_steps).is_multiple_of(SEGMENTS_PER_CHECKPOINT);
             if due || trainer.is_finished() || self.setup.crew.stopped() {
                 save(&path, &trainer.checkpoint().map_err(|error| failed(&error))?)?;
             }

@@ -85,7 +85,7 @@ fn retrain(setup: &Setup, learned: Option<&LearnedSet>, run: &RunFolder) -> Resu
             "retrained weights differ; training is equal only for the same machine, thread count and population".into(),
         ));
     }
-    println!("weights: {} members, bytes equal", again.members().len());
+    say!("weights: {} members, bytes equal", again.members().len());
     Ok(())
 }
 
@@ -123,7 +123,7 @@ fn compare(run: &RunFolder, again: &RunFolder, file: &Path) -> Result<()> {
             hash::short(&hash::of_bytes(&second))
         )));
     }
-    println!("{}: {} bytes equal ({})", file.display(), first.len(), hash::short(&hash::of_bytes(&first)));
+    say!("{}: {} bytes equal ({})", file.display(), first.len(), hash::short(&hash::of_bytes(&first)));
     Ok(())
 }
 

@@ -310,3 +310,43 @@ fn lists_and_describes() {
     let output = seatrial(&["trace", "plot", "small", "--out", &plots.display().to_string()], bench.folder.path());
     assert!(output.status.success() && plots.join("small.svg").is_file() && plots.join("small.csv").is_file());
 }
+
+#[test]
+fn a_bundle_folder_that_is_not_there_is_refused_and_so_is_a_strategy_named_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    small_trace(folder.path());
+    let study = write_study(folder.path(), |text| text);
+    let out = folder.path().join("run");
+    let arguments = |set: &str| {
+        let paths = [study.to_str().unwrap(), "--out", out.to_str().unwrap(), "--set", set].map(ToOwned::to_owned);
+        ["run".to_owned()].into_iter().chain(paths).collect::<Vec<_>>()
+    };
+    for (set, expected) in
+        [("bundle=\"nowhere\"", "nowhere"), ("strategies=[\"headroom\", \"headroom\"]", "names `headroom` twice")]
+    {
+        let arguments = arguments(set);
+        let message = refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), folder.path());
+        assert!(message.contains(expected), "{message}");
+        assert!(!out.exists(), "{set} left a folder");
+    }
+}
+
+#[test]
+fn a_full_disk_at_standard_output_is_one_error_and_a_closed_pipe_no_panic() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_seatrial")).arg("list").stdout(full).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("cannot write to standard output") && !message.contains("panicked"), "{message}");
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_seatrial"))
+        .arg("list")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!message.contains("panicked"), "{message}");
+}

@@ -84,7 +84,7 @@ impl Setup {
     /// Says something to whoever watches, and to the readers of the report.
     fn tell(&mut self, what: &str) {
         if self.crew.display != Display::Quiet {
-            eprintln!("note: {what}");
+            tell!("note: {what}");
         }
         self.notes.push(what.to_owned());
     }

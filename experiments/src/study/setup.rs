@@ -10,7 +10,7 @@ use crate::arena::{self, Arena};
 use crate::cli::StudyArgs;
 use crate::commands::Shell;
 use crate::config::{self, LoadedStudy, Study};
-use crate::error::Result;
+use crate::error::{ExperimentError, Result};
 use crate::protocol::Protocol;
 use crate::run_folder::RunFolder;
 use crate::schedule::Crew;
@@ -79,6 +79,13 @@ impl Setup {
         }
         if study.registered {
             strategies.extend(strategies::registered_beside(&strategies));
+        }
+        if let Some(bundle) =
+            study.bundle.as_ref().map(|bundle| config_folder.join(bundle)).filter(|path| !path.is_dir())
+        {
+            let detail =
+                format!("there is no folder {}; export a bundle there, or leave the key out", bundle.display());
+            return Err(ExperimentError::config(&origin, "bundle", &detail));
         }
         let folder = RunFolder::create(out)?;
         let notes = notes(&study, &arenas);

@@ -14,6 +14,7 @@
 //! | [`rl`] | the vector-environment contract of learners |
 
 pub mod bundle;
+pub mod control;
 pub mod math;
 pub mod nets;
 pub mod observe;

@@ -37,6 +37,8 @@ pub enum Stream {
     Search = 13,
     /// Fractional remainder of a bin's count, by bin.
     BinRounding = 14,
+    /// Jitter of a delay after a failure, by failure.
+    Backoff = 15,
 }
 
 const M0: u32 = 0xD251_1F53;

@@ -1,5 +1,9 @@
 //! The decision record: one versioned row per decision, the same from simulator and operator, stored as Parquet by others.
 
+mod replay;
+
+pub use replay::{OperatedDecision, Replay, ReplayError, ReplayPoint, ReplayReport};
+
 use serde::{Deserialize, Serialize};
 
 use crate::observe::{FEATURE_COUNT, Feature, PodCounts};

@@ -1,6 +1,11 @@
 //! The decision log as Parquet: one flat row per [`DecisionRecord`], columns by name, the version in the metadata.
 //!
 //! Features keep their metric names, forecast quantiles are `forecast_q05` to `forecast_q99`. Absent stays absent.
+//! `schemas/decisions.schema.json` lists the columns for other programs ([`schema_json`]).
+
+mod schema;
+
+pub use schema::schema_json;
 
 use std::path::Path;
 
@@ -23,9 +28,8 @@ pub fn write_decisions(path: &Path, records: &[DecisionRecord], metadata: &[(&st
         let found = other.version.to_string();
         return Err(TableError::Version { file, what: WHAT, found, expected: RECORD_VERSION });
     }
-    let version = RECORD_VERSION.to_string();
-    let pairs: Vec<(&str, &str)> =
-        std::iter::once((VERSION_KEY, version.as_str())).chain(metadata.iter().copied()).collect();
+    let (key, version) = version_pair();
+    let pairs: Vec<(&str, &str)> = std::iter::once((key, version.as_str())).chain(metadata.iter().copied()).collect();
     write_table(path, &to_table(records)?, &pairs)
 }
 
@@ -36,12 +40,22 @@ pub fn write_decisions(path: &Path, records: &[DecisionRecord], metadata: &[(&st
 pub fn read_decisions(path: &Path) -> Result<Vec<DecisionRecord>, TableError> {
     let file = path.display().to_string();
     let table = read_table(path)?;
-    let version = table.metadata().iter().find(|(key, _)| key == VERSION_KEY).map(|(_, value)| value.clone());
-    if version.as_deref() != Some(RECORD_VERSION.to_string().as_str()) {
-        let found = version.unwrap_or_else(|| "absent".to_owned());
-        return Err(TableError::Version { file, what: WHAT, found, expected: RECORD_VERSION });
-    }
+    check_version(&file, &table)?;
     from_table(&file, &table)
+}
+
+/// The entry of the metadata that names the version.
+pub(crate) fn version_pair() -> (&'static str, String) {
+    (VERSION_KEY, RECORD_VERSION.to_string())
+}
+
+pub(crate) fn check_version(file: &str, table: &Table) -> Result<(), TableError> {
+    let version = table.metadata().iter().find(|(key, _)| key == VERSION_KEY).map(|(_, value)| value.clone());
+    if version.as_deref() == Some(RECORD_VERSION.to_string().as_str()) {
+        return Ok(());
+    }
+    let found = version.unwrap_or_else(|| "absent".to_owned());
+    Err(TableError::Version { file: file.to_owned(), what: WHAT, found, expected: RECORD_VERSION })
 }
 
 fn feature_columns() -> [String; FEATURE_COUNT] {
@@ -108,7 +122,7 @@ struct Columns<'a> {
     overridden: &'a [bool],
 }
 
-fn from_table(file: &str, table: &Table) -> Result<Vec<DecisionRecord>, TableError> {
+pub(crate) fn from_table(file: &str, table: &Table) -> Result<Vec<DecisionRecord>, TableError> {
     let columns = Columns::of(file, table).map_err(|error| error.in_file(file))?;
     (0..table.rows()).map(|row| columns.record(row)).collect()
 }

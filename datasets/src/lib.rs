@@ -8,7 +8,10 @@
 //! | [`load`], [`splits`] | protocol P1, "Load" and "Splits": scaling, noise, smoothing, parts |
 //! | [`fingerprint`] | whether two series share content although cropped, resampled or rescaled |
 //! | [`generate`], [`recipes`] | generated load, and how the shipped generated trace is made |
+//! | [`operated`] | the log of an operator: the decision log with what a replay needs |
 //! | [`table`], [`decisions`] | typed tables of run folders and the decision log, as Parquet |
+//! | [`import`] | CSV files and range queries to traces |
+//! | [`prometheus`] | answers of Prometheus' HTTP API as typed values |
 //! | [`atomic`], [`moment`] | files that are whole or absent; moments as text |
 //!
 //! ```
@@ -25,9 +28,12 @@ pub mod decisions;
 pub mod error;
 pub mod fingerprint;
 pub mod generate;
+pub mod import;
 pub mod load;
 pub mod locator;
 pub mod moment;
+pub mod operated;
+pub mod prometheus;
 pub mod reader;
 pub mod recipes;
 pub mod shipped;
@@ -41,6 +47,7 @@ pub use error::TraceError;
 pub use fingerprint::{Fingerprint, Overlap, overlaps};
 pub use load::{Load, LoadError, prepare};
 pub use locator::{Located, Locator};
+pub use operated::{operated_files, read_operated, write_operated};
 pub use reader::read_trace;
 pub use splits::{SplitRule, Splits};
 pub use table::{Column, Table, TableError, read_table, write_table};

@@ -4,14 +4,18 @@
 //! - `weights.safetensors`: the nets, if it has any.
 //! - `golden.json`: observations with the decisions that they led to ([`Golden`]).
 //!
-//! Together at most [`SIZE_LIMIT_BYTES`], so that they fit a ConfigMap. [`Bundle::load`] takes bytes, not paths (this crate
-//! does no I/O), and verifies size, schema version, keys, hashes, feature schema and weights, then replays every golden row
-//! through the [`Autoscaler`]: decisions must be equal, forecasts within 1e-9. Whatever is wrong is one [`BundleError`] with
-//! a reason; a running operator keeps its last good bundle.
+//! Together at most [`SIZE_LIMIT_BYTES`], so that they fit a ConfigMap. `policy.json` names the hashes of the other files and
+//! carries a seal of itself, which is the hash of the whole bundle ([`Bundle::hash`]): no byte of it can change unnoticed,
+//! and whoever pins the hash pins the bundle. (It is a hash, not a signature: it does not say who wrote it.)
+//!
+//! [`Bundle::load`] takes bytes, not paths (this crate does no I/O), and verifies size, schema version, seal, keys, hashes,
+//! feature schema and weights, then replays every golden row through the [`Autoscaler`]: decisions must be equal, forecasts
+//! within 1e-9. Whatever is wrong is one [`BundleError`] with a reason; a running operator keeps its last good bundle.
 
 mod card;
 mod error;
 mod golden;
+mod seal;
 
 pub use card::{
     ActionSchema, BundleKind, Evidence, FeatureSchema, Hashes, Interval, PolicyCard, Provenance, SCHEMA_VERSION,
@@ -102,9 +106,7 @@ impl Bundle {
         let weights = parts.weights.map(Weights::to_safetensors).transpose().map_err(BundleError::Weights)?;
         let hashes = Hashes { weights: weights.as_deref().map(hash), golden: hash(&golden) };
         let mut files = BundleFiles::new();
-        let card = PolicyCard::of(parts, horizon_s, hashes);
-        let card = serde_json::to_vec_pretty(&card).map_err(|error| not_json(POLICY_FILE, &error))?;
-        files.insert(POLICY_FILE.to_owned(), card);
+        files.insert(POLICY_FILE.to_owned(), PolicyCard::of(parts, horizon_s, hashes).into_sealed_text()?);
         files.insert(GOLDEN_FILE.to_owned(), golden);
         if let Some(weights) = weights {
             files.insert(WEIGHTS_FILE.to_owned(), weights);
@@ -112,6 +114,12 @@ impl Bundle {
         // What cannot be read back (say, a number that is not finite, which JSON cannot hold) is found here, not in production.
         Self::load(&files)?;
         Ok(files)
+    }
+
+    /// Its hash, 64 hexadecimal digits: what a `ScalingPolicy` pins. It covers every byte of every file.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.card.hash
     }
 
     /// Its card.

@@ -67,6 +67,7 @@ impl Observation {
 
 /// Lower and upper bound of replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// Fewest replicas.
@@ -91,6 +92,7 @@ impl Bounds {
 
 /// What is known of the workload beforehand: bounds, requests and limits, and the pipeline's timing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Replica bounds.

@@ -13,6 +13,7 @@ pub struct Timestamp(i64);
 
 /// A signed length of time in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Span(i64);
 
@@ -49,7 +50,7 @@ impl Timestamp {
     /// A `step` of zero or less leaves the moment as it is.
     #[must_use]
     pub const fn floor_to(self, step: Span) -> Self {
-        if step.0 <= 0 { self } else { Self(self.0 - self.0.rem_euclid(step.0)) }
+        if step.0 <= 0 { self } else { Self(self.0.saturating_sub(self.0.rem_euclid(step.0))) }
     }
 }
 

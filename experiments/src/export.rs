@@ -1,11 +1,13 @@
 //! `seatrial export`: the best member of a run passes the gate and becomes a bundle.
 //!
 //! The member is the one with the least cost on validation. Beside the bundle's three files lie the attribution weights and the
-//! tuned rules, so that a study can run from it; an operator does not load them.
+//! tuned rules, so that a study can run from it; an operator does not load them. Nothing is exported that is not what the run's
+//! manifest speaks of: a gate that judged edited parameters would give them a clean hash.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use seatrial_core::bundle::{Bundle, BundleParts, Provenance, TracePart};
+use seatrial_core::bundle::{Bundle, BundleParts, POLICY_FILE, Provenance, TracePart};
 use seatrial_core::observe::Observation;
 use seatrial_core::scaling::policy::PastSlot;
 use seatrial_core::time::Span;
@@ -22,7 +24,7 @@ use crate::error::{ExperimentError, Result};
 use crate::gate::{self, Verdict};
 use crate::hash;
 use crate::learned::{LearnedSet, Member};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Manifest, WeightsRef};
 use crate::run_folder::{RunFolder, read_json};
 use crate::stage::Stage;
 use crate::study::Setup;
@@ -45,6 +47,7 @@ pub fn export(arguments: &ExportArgs, shell: &Shell) -> Result<()> {
     let setup = Setup::open(loaded, run.root(), shell, arguments.jobs)?;
     let tuned = Tuned::read(run.root())?.unwrap_or_default();
     let learned = LearnedSet::read(run.root())?;
+    check_unchanged(&run, &tuned, &learned)?;
     let out = arguments.out.clone().unwrap_or_else(|| run.policy());
     publish(&setup, &tuned, &learned, &out)
 }
@@ -58,14 +61,42 @@ pub fn publish(setup: &Setup, tuned: &Tuned, learned: &LearnedSet, out: &Path) -
     if !verdict.refusals.is_empty() {
         return Err(ExperimentError::Gate(verdict.refusals.join("; ")));
     }
-    let files = Bundle::assemble(&parts(setup, member, &verdict)?)
+    let mut beside = LearnedSet::files_beside_bundle(member)?;
+    beside.extend(tuned.files()?);
+    let files = Bundle::assemble(&parts(setup, member, &verdict, bundle_folder::hashes(&beside))?)
         .map_err(|error| ExperimentError::Bundle { path: out.to_owned(), detail: error.to_string() })?;
-    bundle_folder::write(out, &files)?;
-    LearnedSet::write_beside_bundle(member, out)?;
-    tuned.write(out)?;
+    bundle_folder::write(out, &beside, POLICY_FILE)?;
+    bundle_folder::write(out, &files, POLICY_FILE)?;
+    let written = bundle_folder::load(out)?;
     print(&verdict);
     say!("bundle: {} ({} bytes)", out.display(), files.values().map(Vec::len).sum::<usize>());
+    say!("hash: {}", written.hash());
     Ok(())
+}
+
+/// Refuses parameters and weights that are not those of the run's manifest. A run that was only trained has none yet.
+fn check_unchanged(run: &RunFolder, tuned: &Tuned, learned: &LearnedSet) -> Result<()> {
+    if !run.manifest().is_file() {
+        return Ok(());
+    }
+    let manifest: Manifest = read_json(&run.manifest())?;
+    let changed = |file: &str, found: String, expected: String| {
+        let detail = format!(
+            "{file} has {found} where manifest.json says {expected}; it was changed after the run: restore it, or run again"
+        );
+        Err(ExperimentError::RunFolder { path: run.root().to_owned(), detail })
+    };
+    match manifest.tuned_hash {
+        Some(expected) if expected != tuned.hash() => {
+            return changed("tuned.json", format!("hash {}", tuned.hash()), expected);
+        }
+        _ => {}
+    }
+    let text = |weights: &[WeightsRef]| {
+        weights.iter().map(|of| format!("{}: {}", of.seed, of.trained)).collect::<Vec<_>>().join(", ")
+    };
+    let found = learned.references();
+    if found == manifest.weights { Ok(()) } else { changed("learned.json", text(&found), text(&manifest.weights)) }
 }
 
 /// The candidate of a member.
@@ -93,7 +124,12 @@ fn best<'a>(setup: &Setup, tuned: &Tuned, learned: &'a LearnedSet) -> Result<(&'
     best.ok_or_else(|| ExperimentError::Gate("the run has no trained member; train it first".into()))
 }
 
-fn parts<'a>(setup: &Setup, member: &'a Member, verdict: &Verdict) -> Result<BundleParts<'a>> {
+fn parts<'a>(
+    setup: &Setup,
+    member: &'a Member,
+    verdict: &Verdict,
+    study_files: BTreeMap<String, String>,
+) -> Result<BundleParts<'a>> {
     let (warm_up, observations) = golden(setup, member)?;
     let run = setup.folder.root();
     let revision = read_json::<Manifest>(&setup.folder.manifest())
@@ -110,6 +146,7 @@ fn parts<'a>(setup: &Setup, member: &'a Member, verdict: &Verdict) -> Result<Bun
             config_hash: hash::of_bytes(setup.resolved()?.as_bytes()),
             seeds: vec![member.seed],
             traces: setup.arenas.iter().filter(|arena| arena.trainable).flat_map(trace_parts).collect(),
+            study_files,
         },
         evidence: verdict.evidence.clone(),
         warm_up,
@@ -174,5 +211,37 @@ fn print(verdict: &Verdict) {
     }
     if let Some(share) = evidence.guard_share {
         say!("  {:32} {:7.1} %", "guard overrides", 100.0 * share);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run folder whose manifest speaks of `tuned` and `weights`.
+    fn run(tuned: &Tuned, weights: &[WeightsRef]) -> (tempfile::TempDir, RunFolder) {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        let manifest = serde_json::json!({
+            "schema": manifest::MANIFEST_SCHEMA, "name": "test", "revision": "unknown", "version": "0", "config_hash": "",
+            "protocol": { "id": "p1", "hash": "" }, "traces": [],
+            "seeds": { "evaluation": [1], "tuning": [2], "training_base": 3, "training": 1 },
+            "tuned_hash": tuned.hash(), "weights": weights, "cells": 0, "cells_hash": null, "openings": [], "notes": [],
+        });
+        std::fs::write(run.manifest(), manifest.to_string()).unwrap();
+        (folder, run)
+    }
+
+    #[test]
+    fn parameters_or_weights_that_the_run_was_not_made_with_are_not_exported() {
+        let (tuned, learned) = (Tuned { recipe: "one".into(), ..Tuned::default() }, LearnedSet::default());
+        let (_folder, unchanged) = run(&tuned, &learned.references());
+        check_unchanged(&unchanged, &tuned, &learned).unwrap();
+        let edited = Tuned { recipe: "two".into(), ..Tuned::default() };
+        let message = check_unchanged(&unchanged, &edited, &learned).unwrap_err().to_string();
+        assert!(message.contains(&tuned.hash()) && message.contains(&edited.hash()), "{message}");
+        let (_folder, other) = run(&tuned, &[WeightsRef { seed: 7, trained: "abc".into() }]);
+        let message = check_unchanged(&other, &tuned, &learned).unwrap_err().to_string();
+        assert!(message.contains("learned.json") && message.contains("7: abc"), "{message}");
     }
 }

@@ -1,17 +1,19 @@
 //! Trained weights of a study: one member per training seed, in a run folder or beside a committed bundle.
 //!
-//! `learned.json` names the files and their hashes; a file whose hash differs is refused. The untrained net is not stored: it
+//! `learned.json` names the files and their hashes; a file whose hash differs is refused, and so is a list that differs from
+//! the hash on the card of the bundle that it lies beside. The untrained net is not stored: it
 //! is drawn from the training seed, as the learner drew it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use seatrial_core::bundle::BundleFiles;
 use seatrial_core::nets::Weights;
 use serde::{Deserialize, Serialize};
 
+use crate::bundle_folder;
 use crate::contest::HashedWeights;
 use crate::error::{ExperimentError, Result};
-use crate::hash;
 use crate::manifest::WeightsRef;
 use crate::run_folder::{self, write_atomic, write_json};
 
@@ -19,6 +21,8 @@ use crate::run_folder::{self, write_atomic, write_json};
 pub const LEARNED_FILE: &str = "learned.json";
 /// Weights of a bundle.
 pub const BUNDLE_WEIGHTS: &str = "weights.safetensors";
+/// Weights of the agent trained on the persistence forecast, beside a bundle.
+const PERSISTENCE_FILE: &str = "attribution/persistence.safetensors";
 const LEARNED_SCHEMA: u32 = 1;
 
 /// What one training seed gave.
@@ -120,10 +124,11 @@ impl LearnedSet {
     /// Reads the members of `folder`: a run folder, or a bundle with or without its attribution weights.
     ///
     /// # Errors
-    /// If a file is absent, has another hash or other tensors.
+    /// If a file is absent, has another hash or other tensors, or the bundle is refused.
     pub fn read(folder: &Path) -> Result<Self> {
         let list = folder.join(LEARNED_FILE);
         if list.is_file() {
+            bundle_folder::vouch(folder, LEARNED_FILE)?;
             return Self::read_listed(folder, &run_folder::read_json(&list)?);
         }
         let path = folder.join(BUNDLE_WEIGHTS);
@@ -168,18 +173,24 @@ impl LearnedSet {
         write_json(&folder.join(LEARNED_FILE), &list)
     }
 
-    /// Writes one member beside a bundle's weights, so that the bundle's attribution rows can be run from it.
+    /// The files of one member beside a bundle's weights, by path, so that the bundle's attribution rows can be run from it.
     ///
     /// # Errors
-    /// If a file cannot be written.
-    pub fn write_beside_bundle(member: &Member, folder: &Path) -> Result<()> {
+    /// If weights cannot be put into a file.
+    pub fn files_beside_bundle(member: &Member) -> Result<BundleFiles> {
+        let mut files = BundleFiles::new();
         let persistence = match &member.persistence {
-            Some(weights) => Some(write_weights(folder, "attribution/persistence.safetensors".into(), weights)?),
+            Some(weights) => {
+                files.insert(PERSISTENCE_FILE.to_owned(), bundle_folder::weights_file(&weights.weights)?);
+                Some(WeightsFile { file: PERSISTENCE_FILE.into(), hash: weights.hash.clone() })
+            }
             None => None,
         };
         let trained = WeightsFile { file: BUNDLE_WEIGHTS.into(), hash: member.trained.hash.clone() };
         let members = vec![MemberEntry { seed: member.seed, trained, persistence }];
-        write_json(&folder.join(LEARNED_FILE), &LearnedFile { schema: LEARNED_SCHEMA, recipe: String::new(), members })
+        let list = LearnedFile { schema: LEARNED_SCHEMA, recipe: String::new(), members };
+        files.insert(LEARNED_FILE.to_owned(), bundle_folder::json_file(LEARNED_FILE, &list)?);
+        Ok(files)
     }
 
     /// The hashes for the manifest.
@@ -198,27 +209,25 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Weights> {
 fn read_weights(folder: &Path, file: &WeightsFile) -> Result<Weights> {
     let path = folder.join(&file.file);
     let bytes = std::fs::read(&path).map_err(ExperimentError::io("read", &path))?;
-    let found = hash::of_bytes(&bytes);
-    if found != file.hash {
-        let detail = format!(
-            "hash is {}, {LEARNED_FILE} says {}; the file was changed, restore it or train again",
-            hash::short(&found),
-            hash::short(&file.hash)
-        );
-        return Err(ExperimentError::Bundle { path, detail });
-    }
+    bundle_folder::check_hash(&path, &bytes, &file.hash, LEARNED_FILE)?;
     parse(&path, &bytes)
 }
 
 fn write_weights(folder: &Path, file: PathBuf, weights: &HashedWeights) -> Result<WeightsFile> {
-    let bytes = weights.weights.to_safetensors().map_err(|error| ExperimentError::Training(error.to_string()))?;
-    write_atomic(&folder.join(&file), &bytes)?;
+    write_atomic(&folder.join(&file), &bundle_folder::weights_file(&weights.weights)?)?;
     Ok(WeightsFile { file, hash: weights.hash.clone() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A run folder.
+    fn run() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(run_folder::RunFolder::at(folder.path()).resolved_config(), "").unwrap();
+        folder
+    }
 
     fn set() -> LearnedSet {
         let weights = |seed| Weights::deterministic(seed, 8, 16);
@@ -230,7 +239,7 @@ mod tests {
 
     #[test]
     fn members_survive_the_folder_and_are_ordered_by_seed() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = run();
         set().write(folder.path(), "recipe").unwrap();
         let read = LearnedSet::read(folder.path()).unwrap();
         assert_eq!(read.references(), set().references());
@@ -242,7 +251,7 @@ mod tests {
 
     #[test]
     fn changed_weights_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = run();
         set().write(folder.path(), "recipe").unwrap();
         let path = folder.path().join("members/3/trained.safetensors");
         let mut bytes = std::fs::read(&path).unwrap();
@@ -250,5 +259,18 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let message = LearnedSet::read(folder.path()).unwrap_err().to_string();
         assert!(message.contains("trained.safetensors") && message.contains("hash is"), "{message}");
+    }
+
+    #[test]
+    fn hashes_that_differ_late_are_told_apart() {
+        let folder = run();
+        set().write(folder.path(), "recipe").unwrap();
+        let list = folder.path().join(LEARNED_FILE);
+        let text = std::fs::read_to_string(&list).unwrap();
+        let right = LearnedSet::read(folder.path()).unwrap().references()[0].trained.clone();
+        let wrong = format!("{}{}", &right[..63], if right.ends_with('0') { '1' } else { '0' });
+        std::fs::write(&list, text.replace(&right, &wrong)).unwrap();
+        let message = LearnedSet::read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains(&right) && message.contains(&wrong), "{message}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Seeds};
@@ -11,11 +12,12 @@ use crate::run_folder::{self, RunFolder};
 /// Version of [`Manifest`].
 pub const MANIFEST_SCHEMA: u32 = 1;
 
-/// A run's papers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// `manifest.json`: what a run was made from, and every look at its test part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`MANIFEST_SCHEMA`] of the writer.
+    /// Version of the file.
+    #[schemars(extend("const" = MANIFEST_SCHEMA))]
     pub schema: u32,
     /// Name of the study.
     pub name: String,
@@ -46,7 +48,7 @@ pub struct Manifest {
 }
 
 /// The protocol of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProtocolRef {
     /// Its id.
@@ -56,7 +58,7 @@ pub struct ProtocolRef {
 }
 
 /// A series of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceRef {
     /// Family: the trace.
@@ -78,7 +80,7 @@ pub struct TraceRef {
 }
 
 /// Weights of one member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsRef {
     /// Training seed.
@@ -88,7 +90,7 @@ pub struct WeightsRef {
 }
 
 /// A look at the test part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
     /// The command.

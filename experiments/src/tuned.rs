@@ -1,21 +1,24 @@
 //! Tuned parameters: which configuration each rule won with on which series, from how many trials, and the fitted forecasters.
 //!
 //! One file (`tuned.json`) and the fitted weights beside it. It names what it was made from ([`Tuned::recipe`]): a run folder
-//! reuses it only for the same recipe, a committed one (beside a bundle) is checked against the hash of each trace.
+//! reuses it only for the same recipe, a committed one (beside a bundle) is checked against the hash of each trace, and itself
+//! against the hash on the bundle's card.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use seatrial_core::bundle::BundleFiles;
 use seatrial_core::nets::Weights;
 use seatrial_core::scaling::strategy::StrategySpec;
 use serde::{Deserialize, Serialize};
 
 use crate::arena::Arena;
+use crate::bundle_folder;
 use crate::contest::HashedWeights;
 use crate::error::{ExperimentError, Result};
 use crate::hash;
-use crate::run_folder::{read_json, write_atomic, write_json};
+use crate::run_folder::read_json;
 use crate::strategies::Rule;
 
 /// Version of the file.
@@ -163,12 +166,13 @@ impl Tuned {
     /// Reads the file and its weights below `folder`; `None` if there is no such file.
     ///
     /// # Errors
-    /// If a file is of another version, another shape or has another hash.
+    /// If a file is of another version, another shape or has another hash, or the bundle that it lies beside is refused.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(TUNED_FILE);
         if !path.is_file() {
             return Ok(None);
         }
+        bundle_folder::vouch(folder, TUNED_FILE)?;
         let mut tuned: Self = read_json(&path)?;
         if tuned.schema != TUNED_SCHEMA {
             let detail =
@@ -188,14 +192,21 @@ impl Tuned {
     /// # Errors
     /// If a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
+        bundle_folder::write(folder, &self.files()?, TUNED_FILE)
+    }
+
+    /// The file and the weights that it names, by path.
+    ///
+    /// # Errors
+    /// If weights cannot be put into a file.
+    pub fn files(&self) -> Result<BundleFiles> {
+        let mut files = BundleFiles::from([(TUNED_FILE.to_owned(), bundle_folder::json_file(TUNED_FILE, self)?)]);
         for series in &self.series {
             if let (Some(fit), Some(weights)) = (&series.forecaster, &series.weights) {
-                let bytes =
-                    weights.weights.to_safetensors().map_err(|error| ExperimentError::Training(error.to_string()))?;
-                write_atomic(&folder.join(&fit.file), &bytes)?;
+                files.insert(fit.file.display().to_string(), bundle_folder::weights_file(&weights.weights)?);
             }
         }
-        write_json(&folder.join(TUNED_FILE), self)
+        Ok(files)
     }
 
     /// Checks that it was made for the traces of `arenas`.
@@ -232,8 +243,6 @@ fn read_fit(folder: &Path, fit: &Fit) -> Result<Arc<HashedWeights>> {
     let path = folder.join(&fit.file);
     let bytes = std::fs::read(&path).map_err(ExperimentError::io("read", &path))?;
     let wrong = |detail: String| ExperimentError::Bundle { path: path.clone(), detail };
-    if hash::of_bytes(&bytes) != fit.hash {
-        return Err(wrong(format!("hash differs from the one in {TUNED_FILE}; restore the file or tune again")));
-    }
+    bundle_folder::check_hash(&path, &bytes, &fit.hash, TUNED_FILE)?;
     HashedWeights::new(Weights::from_safetensors(&bytes).map_err(|error| wrong(error.to_string()))?)
 }

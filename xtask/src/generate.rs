@@ -11,15 +11,27 @@ struct Generated {
     path: &'static str,
     package: &'static str,
     example: &'static str,
+    arguments: &'static [&'static str],
 }
 
-const GENERATED: &[Generated] =
-    &[Generated { path: "operator/yaml/crd.yaml", package: "seatrial-operator", example: "crd" }];
+const GENERATED: &[Generated] = &[
+    schema("core/schemas/policy.schema.json", &["policy"]),
+    schema("datasets/schemas/decisions.schema.json", &["decisions"]),
+    schema("experiments/schemas/manifest.schema.json", &["manifest"]),
+    Generated { path: "operator/yaml/crd.yaml", package: "seatrial-operator", example: "crd", arguments: &[] },
+];
+
+/// `experiments` sees the crates whose files these schemas describe.
+const fn schema(path: &'static str, arguments: &'static [&'static str]) -> Generated {
+    Generated { path, package: "seatrial-experiments", example: "schema", arguments }
+}
 
 /// Rewrites every generated file.
 pub(crate) fn run(shell: &Shell) -> Result<(), Failure> {
     for file in GENERATED {
-        let text = shell.read("cargo", &["run", "--quiet", "--package", file.package, "--example", file.example])?;
+        let mut command = vec!["run", "--quiet", "--package", file.package, "--example", file.example, "--"];
+        command.extend(file.arguments);
+        let text = shell.read("cargo", &command)?;
         let path = shell.root().join(file.path);
         std::fs::write(&path, text).map_err(|source| Failure::File { doing: "writing", path, source })?;
         println!("wrote {}", file.path);

@@ -1,8 +1,10 @@
 //! `policy.json`: what the bundle is, where it comes from, what speaks for it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{BundleError, BundleParts, POLICY_FILE};
+use super::{BundleError, BundleParts, POLICY_FILE, hash, not_json, seal};
 use crate::observe::Workload;
 use crate::scaling::forecast::LEVELS;
 use crate::scaling::forecasters::encoding::INPUT_LEN;
@@ -10,21 +12,24 @@ use crate::scaling::headroom_space::{FACTORS, OBSERVATION_LEN, SPACE_VERSION};
 use crate::scaling::strategy::StrategySpec;
 
 /// Version of the card; a change of keys or meaning raises it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What a bundle decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BundleKind {
     /// Replicas of a workload.
     Scaling,
 }
 
-/// The card.
+/// `policy.json`: what a policy bundle is, where it comes from, what speaks for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyCard {
-    /// [`SCHEMA_VERSION`] of the writer.
+    /// Version of the file.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA_VERSION)))]
     pub schema_version: u32,
     /// Id of the bundle.
     pub id: String,
@@ -46,11 +51,15 @@ pub struct PolicyCard {
     pub evidence: Evidence,
     /// Hashes of the other files.
     pub hashes: Hashes,
+    /// Hash of the bundle: BLAKE3 of this file without these 64 digits. It covers the other files by their hashes.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[0-9a-f]{64}$")))]
+    pub hash: String,
 }
 
 /// What the nets take in. Normalisation is part of the encoding (everything is relative to the load's level or to the
 /// forecast), so there are no normalisers beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FeatureSchema {
     /// Environment whose observation the agent takes.
@@ -81,6 +90,7 @@ impl FeatureSchema {
 
 /// What the nets give out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ActionSchema {
     /// Headroom factors over the forecast median, by action; `null` holds.
@@ -103,6 +113,7 @@ impl ActionSchema {
 
 /// Where a bundle comes from: enough to make it again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Revision of the program, or `unknown`.
@@ -117,10 +128,14 @@ pub struct Provenance {
     pub seeds: Vec<u64>,
     /// What was trained and selected on.
     pub traces: Vec<TracePart>,
+    /// Hashes of the files beside the bundle from which a study runs it with its rivals (`tuned.json`, …), by path.
+    /// An operator does not read them.
+    pub study_files: BTreeMap<String, String>,
 }
 
 /// A part of a series.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TracePart {
     /// Id of the trace.
@@ -139,6 +154,7 @@ pub struct TracePart {
 
 /// A mean with its 95 % interval and the number of units behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Interval {
     /// The mean.
@@ -153,6 +169,7 @@ pub struct Interval {
 
 /// What speaks for a bundle, on validation. Paired values are means of ln J(this) − ln J(other): negative, this is cheaper.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// Protocol of the evaluation.
@@ -175,6 +192,7 @@ pub struct Evidence {
 
 /// BLAKE3 hashes of the other files, 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hashes {
     /// Of `weights.safetensors`; `null` if there are no nets.
@@ -184,6 +202,7 @@ pub struct Hashes {
 }
 
 impl PolicyCard {
+    /// The card of `parts`, not sealed yet.
     pub(super) fn of(parts: &BundleParts<'_>, horizon_s: Option<f64>, hashes: Hashes) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -197,13 +216,26 @@ impl PolicyCard {
             provenance: parts.provenance.clone(),
             evidence: parts.evidence.clone(),
             hashes,
+            hash: String::new(),
         }
+    }
+
+    /// The text of the file, sealed.
+    pub(super) fn into_sealed_text(mut self) -> Result<Vec<u8>, BundleError> {
+        self.hash = hash(&self.text()?);
+        self.text()
+    }
+
+    fn text(&self) -> Result<Vec<u8>, BundleError> {
+        serde_json::to_vec_pretty(self).map_err(|error| not_json(POLICY_FILE, &error))
     }
 }
 
-/// Reads a card: the version first, so that a newer one is not taken for a broken one; then keys, then feature schema.
+/// Reads a card: the version first, so that a newer one is not taken for a broken one; then the seal, so that whatever is
+/// said after it is said of the file that was exported; then keys, then feature schema.
 pub(super) fn read(bytes: &[u8]) -> Result<PolicyCard, BundleError> {
     check_version(POLICY_FILE, bytes, SCHEMA_VERSION)?;
+    seal::check(bytes)?;
     let card: PolicyCard = parse(POLICY_FILE, bytes)?;
     let (ours, theirs) = (FeatureSchema::current(), &card.feature_schema);
     let differing = |what, expected: String, found: String| {
@@ -219,7 +251,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<PolicyCard, BundleError> {
 }
 
 pub(super) fn parse<T: serde::de::DeserializeOwned>(file: &'static str, bytes: &[u8]) -> Result<T, BundleError> {
-    serde_json::from_slice(bytes).map_err(|error| BundleError::Json { file, detail: error.to_string() })
+    serde_json::from_slice(bytes).map_err(|error| not_json(file, &error))
 }
 
 /// Checks `schema_version` before any other key is looked at.
@@ -227,7 +259,7 @@ pub(super) fn check_version(file: &'static str, bytes: &[u8], supported: u32) ->
     let value: serde_json::Value = parse(file, bytes)?;
     match value.get("schema_version") {
         Some(version) if version.as_u64() == Some(u64::from(supported)) => Ok(()),
-        Some(version) => Err(BundleError::SchemaVersion { file, found: version.to_string() }),
-        None => Err(BundleError::SchemaVersion { file, found: "none".to_owned() }),
+        Some(version) => Err(BundleError::SchemaVersion { file, found: version.to_string(), supported }),
+        None => Err(BundleError::SchemaVersion { file, found: "none".to_owned(), supported }),
     }
 }

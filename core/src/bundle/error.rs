@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{SCHEMA_VERSION, SIZE_LIMIT_BYTES};
+use super::SIZE_LIMIT_BYTES;
 use crate::nets::WeightsError;
 use crate::scaling::config::ConfigError;
 
@@ -37,13 +37,15 @@ pub enum BundleError {
     },
     /// Another version of the schema.
     #[error(
-        "bundle: `{file}` has schema version {found}, this program understands {SCHEMA_VERSION}; export it again, or update"
+        "bundle: `{file}` has schema version {found}, this program understands {supported}; export it again, or update"
     )]
     SchemaVersion {
         /// The file.
         file: &'static str,
         /// Its version.
         found: String,
+        /// The version that this program reads.
+        supported: u32,
     },
     /// A file was changed after the bundle was made.
     #[error(

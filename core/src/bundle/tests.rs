@@ -55,13 +55,16 @@ fn refused(change: impl FnOnce(&mut BundleFiles)) -> String {
     Bundle::load(&files).map(|_| ()).unwrap_err().to_string()
 }
 
-/// Rewrites a JSON file, with its hash on the card unless it is the card itself.
+/// Rewrites a JSON file as an exporter would: with its hash on the card, and the card sealed anew.
 fn edit(files: &mut BundleFiles, name: &str, change: impl FnOnce(&mut serde_json::Value)) {
     rewrite(files, name, change);
     if name == GOLDEN_FILE {
         let digest = hash(&files[GOLDEN_FILE]);
         rewrite(files, POLICY_FILE, |card| card["hashes"]["golden"] = digest.into());
     }
+    rewrite(files, POLICY_FILE, |card| card["hash"] = "".into());
+    let seal = hash(&files[POLICY_FILE]);
+    rewrite(files, POLICY_FILE, |card| card["hash"] = seal.into());
 }
 
 fn rewrite(files: &mut BundleFiles, name: &str, change: impl FnOnce(&mut serde_json::Value)) {
@@ -120,6 +123,59 @@ fn a_changed_file_is_refused_by_its_hash() {
 }
 
 #[test]
+fn no_byte_of_the_card_can_change() {
+    let files = files();
+    let card = &files[POLICY_FILE];
+    let load = |card: Vec<u8>| Bundle::load(&BundleFiles::from([(POLICY_FILE.to_owned(), card)])).unwrap_err();
+    // Without its companions a card that was not touched gets as far as missing them.
+    assert_eq!(load(card.clone()), BundleError::MissingFile { file: WEIGHTS_FILE });
+    let refused = |card: Vec<u8>| {
+        let text = String::from_utf8_lossy(&card).into_owned();
+        let error = load(card);
+        assert!(!matches!(error, BundleError::MissingFile { .. }), "{error}: {text}");
+    };
+    for at in 0..card.len() {
+        let mut changed = card.clone();
+        changed[at] ^= 1;
+        refused(changed);
+        let (mut longer, mut shorter) = (card.clone(), card.clone());
+        longer.insert(at, b' ');
+        refused(longer);
+        shorter.remove(at);
+        refused(shorter);
+    }
+    refused([card, &b"\n"[..]].concat());
+}
+
+#[test]
+fn an_edited_digit_of_evidence_is_refused_with_both_hashes() {
+    let mut files = files();
+    let hash = Bundle::load(&files).unwrap().hash().to_owned();
+    let text = String::from_utf8(files[POLICY_FILE].clone()).unwrap();
+    assert!(hash.len() == 64 && text.matches(&hash).count() == 1);
+    let edited = text.replacen("\"guard_share\": 0.1", "\"guard_share\": 0.0", 1);
+    assert_ne!(edited, text);
+    files.insert(POLICY_FILE.to_owned(), edited.clone().into_bytes());
+    let error = Bundle::load(&files).unwrap_err();
+    let BundleError::Hash { file: POLICY_FILE, expected, found } = &error else { panic!("{error}") };
+    assert!(*expected == hash && found.len() == 64 && found != expected);
+    assert!(error.to_string().contains(expected) && error.to_string().contains(found), "{error}");
+    // A copy of the digits elsewhere would be left out of the hash with them.
+    let copied = text.replacen("\"id\": \"test\"", &format!("\"id\": \"test{hash}\""), 1);
+    assert_ne!(copied, text);
+    files.insert(POLICY_FILE.to_owned(), copied.into_bytes());
+    assert!(matches!(Bundle::load(&files), Err(BundleError::Hash { file: POLICY_FILE, .. })));
+}
+
+#[test]
+fn an_unsealed_card_is_refused() {
+    let text = refused(|files| rewrite(files, POLICY_FILE, |card| card["hash"] = "".into()));
+    assert!(text.contains("where policy.json says ;"), "{text}");
+    let text = refused(|files| rewrite(files, POLICY_FILE, |card| drop(card.as_object_mut().unwrap().remove("hash"))));
+    assert!(text.contains("missing field `hash`"), "{text}");
+}
+
+#[test]
 fn corrupted_weights_with_a_right_hash_are_refused() {
     let corrupt = |change: fn(&mut Vec<u8>)| {
         refused(|files| {
@@ -143,16 +199,16 @@ fn corrupted_weights_with_a_right_hash_are_refused() {
 fn another_version_is_said_to_be_one() {
     let text = refused(|files| {
         edit(files, POLICY_FILE, |card| {
-            card["schema_version"] = 2.into();
+            card["schema_version"] = 3.into();
             card["from_the_future"] = true.into();
         });
     });
-    assert!(text.contains("`policy.json` has schema version 2, this program understands 1"), "{text}");
+    assert!(text.contains("`policy.json` has schema version 3, this program understands 2"), "{text}");
     let text =
         refused(|files| edit(files, POLICY_FILE, |card| drop(card.as_object_mut().unwrap().remove("schema_version"))));
     assert!(text.contains("schema version none"), "{text}");
     let text = refused(|files| edit(files, GOLDEN_FILE, |golden| golden["schema_version"] = 9.into()));
-    assert!(text.contains("`golden.json` has schema version 9"), "{text}");
+    assert!(text.contains("`golden.json` has schema version 9, this program understands 1"), "{text}");
 }
 
 #[test]

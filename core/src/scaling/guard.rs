@@ -82,6 +82,7 @@ impl Stages {
 
 /// Settings of the full guard; the default is protocol P1's guard of learned policies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct GuardConfig {
     /// Utilisation of the reactive floor, in (0, 1]; `None` switches the floor off.

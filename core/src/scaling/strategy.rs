@@ -13,6 +13,7 @@ use super::policies::{self, GuardProfile, Ingredients, PolicyRow};
 
 /// A row of a registry and its config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
     /// Id of the row.
@@ -32,6 +33,7 @@ impl Choice {
 
 /// A complete strategy for scaling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StrategySpec {
     /// The policy.

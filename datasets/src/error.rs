@@ -9,7 +9,7 @@ use std::io;
 pub enum TraceError {
     /// No file under that path or id.
     #[error(
-        "trace `{name}` not found; looked at {searched}. Give the path of a Parquet file, or set SEATRIAL_TRACES (or --traces) to \
+        "trace `{name}` not found; looked at {searched}. Give the path of a Parquet file, or an id with SEATRIAL_TRACES set to \
          the folder that holds it"
     )]
     Absent {
@@ -17,6 +17,14 @@ pub enum TraceError {
         name: String,
         /// The places that were looked at, comma separated.
         searched: String,
+    },
+    /// A folder where a file is needed.
+    #[error(
+        "{folder} is a folder, not a trace. Give the path of a Parquet file in it, or set SEATRIAL_TRACES to it and give an id"
+    )]
+    Folder {
+        /// The folder.
+        folder: String,
     },
     /// Not Parquet, or cut off, or damaged.
     #[error(
@@ -137,7 +145,7 @@ pub enum TraceError {
         known: String,
     },
     /// The trace has no series of that name.
-    #[error("trace `{trace}` has no series `{series}`: known are {known}")]
+    #[error("trace `{trace}` has no series `{series}`{}", choice(known))]
     UnknownSeries {
         /// The trace.
         trace: String,
@@ -174,6 +182,14 @@ pub enum TraceError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// Which series there are to name.
+fn choice(known: &str) -> String {
+    if known.is_empty() {
+        return ": it holds one without a name. Leave the series out".to_owned();
+    }
+    format!(": known are {known}. Name one of them")
 }
 
 /// What to do about an I/O error.

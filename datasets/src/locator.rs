@@ -35,7 +35,7 @@ impl Locator {
     /// Where the trace called `name` is: `name` as a path, then `folder/name` and `folder/name.parquet`, then the shipped ones.
     ///
     /// # Errors
-    /// [`TraceError::Absent`] with every place that was looked at.
+    /// [`TraceError::Absent`] with every place that was looked at, [`TraceError::Folder`] if one of them is a folder.
     pub fn resolve(&self, name: &str) -> Result<Located, TraceError> {
         let candidates = self.candidates(name);
         if let Some(file) = candidates.iter().find(|path| path.is_file()) {
@@ -43,6 +43,9 @@ impl Locator {
         }
         if let Some(id) = shipped::IDS.iter().find(|id| **id == name) {
             return Ok(Located::Shipped(id));
+        }
+        if let Some(folder) = candidates.iter().find(|path| path.is_dir()) {
+            return Err(TraceError::Folder { folder: folder.display().to_string() });
         }
         let mut searched: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
         searched.push(format!("the shipped traces ({})", shipped::IDS.join(", ")));
@@ -63,6 +66,13 @@ impl Locator {
     fn candidates(&self, name: &str) -> Vec<PathBuf> {
         let file_name = format!("{name}.parquet");
         let in_folders = self.folders.iter().flat_map(|folder| [folder.join(name), folder.join(&file_name)]);
-        std::iter::once(PathBuf::from(name)).chain(in_folders).collect()
+        let mut candidates = vec![PathBuf::from(name)];
+        for path in in_folders {
+            // An absolute path is the same from every folder.
+            if !candidates.contains(&path) {
+                candidates.push(path);
+            }
+        }
+        candidates
     }
 }

@@ -67,10 +67,31 @@ pub fn read_trace_as(path: &Path, kind: Kind) -> Result<Trace, TraceError> {
     read_file(path, Some(kind))
 }
 
+/// Whether the file at `path` keeps the trace contract as far as its footer tells: kind, columns and their types, rows. Cheap,
+/// because no row is read; rows that are unsorted or not numbers show in [`read_trace`] alone.
+///
+/// # Errors
+/// As [`read_trace`].
+pub fn inspect(path: &Path) -> Result<Kind, TraceError> {
+    let file = path.display().to_string();
+    let opened =
+        std::fs::File::open(path).map_err(|source| TraceError::Io { file: file.clone(), action: "read", source })?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
+        .map_err(|error| TraceError::NotParquet { file: file.clone(), detail: error.to_string() })?;
+    let metadata = builder.metadata().file_metadata();
+    columns::projection(&file, &builder)?;
+    if metadata.num_rows() == 0 {
+        return Err(TraceError::Empty { file });
+    }
+    declared_kind(&file, metadata_keys(metadata.key_value_metadata()).get("kind"))
+}
+
 fn read_file(path: &Path, kind: Option<Kind>) -> Result<Trace, TraceError> {
     let file = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => TraceError::Absent { name: file.clone(), searched: file.clone() },
+        std::io::ErrorKind::NotFound => TraceError::Absent { name: file.clone(), searched: "this path".into() },
+        std::io::ErrorKind::IsADirectory => TraceError::Folder { folder: file.clone() },
         _ => TraceError::Io { file: file.clone(), action: "read", source },
     })?;
     let content = read_content(&file, bytes.into(), kind)?;

@@ -4,9 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::import_command::ImportArgs;
+
 /// Train, compare and prove autoscaling policies on traces.
 #[derive(Debug, Parser)]
-#[command(name = "seatrial", version, about, max_term_width = 110)]
+#[command(
+    name = "seatrial",
+    bin_name = "seatrial",
+    version,
+    about = "Train, compare and prove autoscaling policies on traces",
+    max_term_width = 110
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -28,10 +36,12 @@ pub enum Command {
     Report(ReportArgs),
     /// Passes the policy of a run through the export gate and writes its bundle.
     Export(ExportArgs),
-    /// Re-evaluates a finished run and compares the bytes.
+    /// Evaluates a finished run again and compares every file that it made, byte by byte.
     Verify(VerifyArgs),
-    /// Compares the strategies of several finished runs (needs feature `analysis`).
+    /// Compares the strategies of several finished runs (needs a build with `--features analysis`).
     Query(QueryArgs),
+    /// Makes a trace or a policy of what you have: CSV files, Prometheus, HorizontalPodAutoscalers.
+    Import(ImportArgs),
     /// Looks at one trace.
     Trace(TraceArgs),
 }
@@ -69,10 +79,10 @@ pub struct ListArgs {
 /// Arguments that every study takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct StudyArgs {
-    /// Replaces a key of the configuration: `--set seeds.training=5` (dotted key, TOML value). May be repeated.
+    /// Replaces a key of the configuration, for example seeds.training=5 (dotted key, TOML value). May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Run folder (default: `runs/<name of the study>`).
+    /// Run folder (default: runs/NAME-OF-THE-STUDY). The same command resumes what is begun there.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Cells at a time (default: one per processor). The result does not depend on it.
@@ -81,7 +91,7 @@ pub struct StudyArgs {
     /// Number of training seeds.
     #[arg(long, value_name = "N")]
     pub seeds: Option<usize>,
-    /// Only these traces: ids of the study, or files.
+    /// Only these traces, separated by commas: ids of the study, or files.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub traces: Vec<String>,
     /// Only the i-th of n parts of the cells (from 1); run all parts into one folder, the last one merges.
@@ -92,12 +102,65 @@ pub struct StudyArgs {
 /// Arguments of `run` and `train`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// A study (TOML), or `quick`, `worldcup`, `demo` for the ones that are built in.
+    /// A study (TOML file), or one that is built in: demo, quick, shipped, worldcup.
     #[arg(value_name = "CONFIG|quick")]
     pub config: String,
     /// What every study takes.
     #[command(flatten)]
     pub study: StudyArgs,
+}
+
+impl RunArgs {
+    /// The words that determine the results of `verb`: the study and what is laid over it.
+    #[must_use]
+    pub fn asked(&self, verb: &str) -> String {
+        let mut words = vec![verb.to_owned(), self.config.clone()];
+        words.extend(self.study.overrides.iter().flat_map(|text| ["--set".to_owned(), text.clone()]));
+        words.extend(self.study.seeds.iter().flat_map(|seeds| ["--seeds".to_owned(), seeds.to_string()]));
+        if !self.study.traces.is_empty() {
+            words.extend(["--traces".to_owned(), self.study.traces.join(",")]);
+        }
+        line(&words)
+    }
+
+    /// The arguments to repeat the command in full.
+    #[must_use]
+    pub fn repeated(&self, verb: &str) -> String {
+        let flags = &self.study;
+        let out = flags.out.as_ref().map(|out| ("--out", out.display().to_string()));
+        let jobs = flags.jobs.map(|jobs| ("--jobs", jobs.to_string()));
+        let shard = flags.shard.clone().map(|shard| ("--shard", shard));
+        let more = out.into_iter().chain(jobs).chain(shard).flat_map(|(name, value)| [name.to_owned(), value]);
+        let more: Vec<String> = more.collect();
+        if more.is_empty() { self.asked(verb) } else { format!("{} {}", self.asked(verb), line(&more)) }
+    }
+}
+
+impl EvaluateArgs {
+    /// The arguments to repeat the command in full.
+    #[must_use]
+    pub fn repeated(&self) -> String {
+        let mut words = ["evaluate", "--bundle"].map(str::to_owned).to_vec();
+        words.extend([self.bundle.display().to_string(), "--traces".to_owned(), self.traces.join(",")]);
+        words.extend(["--out".to_owned(), self.out.display().to_string()]);
+        words.extend(self.whole.then(|| "--whole".to_owned()));
+        words.extend(self.jobs.iter().flat_map(|jobs| ["--jobs".to_owned(), jobs.to_string()]));
+        words.extend(self.overrides.iter().flat_map(|text| ["--set".to_owned(), text.clone()]));
+        line(&words)
+    }
+}
+
+/// Words as one line that a shell takes apart again.
+fn line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
+    let quoted = |word: &String| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Arguments of `evaluate`.
@@ -106,10 +169,10 @@ pub struct EvaluateArgs {
     /// The bundle's folder.
     #[arg(long, value_name = "DIR")]
     pub bundle: PathBuf,
-    /// Trace files or ids.
+    /// Trace files or ids, separated by commas or blanks.
     #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_delimiter = ',')]
     pub traces: Vec<String>,
-    /// Run folder to write.
+    /// Run folder to write. The same command resumes what is begun there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Score the whole trace with global settings instead of tuning on its earlier part.
@@ -118,7 +181,7 @@ pub struct EvaluateArgs {
     /// Cells at a time.
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Replaces a key of the configuration.
+    /// Replaces a key of the configuration, for example tune.days=14. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
 }
@@ -135,7 +198,7 @@ pub struct ReportArgs {
 pub struct ExportArgs {
     /// The run folder.
     pub run: PathBuf,
-    /// Where the bundle goes (default: `policy/` in the run folder).
+    /// Where the bundle goes (default: policy/ in the run folder).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Cells at a time.
@@ -148,7 +211,7 @@ pub struct ExportArgs {
 pub struct VerifyArgs {
     /// The run folder.
     pub run: PathBuf,
-    /// Also train again and compare the weights.
+    /// Also tune and train again, and compare parameters, weights and learning curves.
     #[arg(long)]
     pub train: bool,
     /// Cells at a time.
@@ -191,19 +254,30 @@ pub struct TraceArgs {
 #[derive(Debug, Subcommand)]
 pub enum TraceAction {
     /// Prints what the file holds and how protocol P1 would scale and split it.
-    Describe(TraceFileArgs),
-    /// Draws the series as SVG, with its data as CSV.
+    Describe(TraceDescribeArgs),
+    /// Draws the series with the parts of protocol P1, as SVG and PNG, with the data as CSV.
     Plot(TracePlotArgs),
 }
 
-/// A trace and one of its series.
+/// A trace and some of its series.
 #[derive(Debug, Args)]
 pub struct TraceFileArgs {
     /// Trace file or id.
     pub file: String,
-    /// Only this series.
+    /// Only these series: names, separated by commas. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub series: Vec<String>,
+}
+
+/// Arguments of `trace describe`.
+#[derive(Debug, Args)]
+pub struct TraceDescribeArgs {
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceFileArgs,
+    /// As JSON.
     #[arg(long)]
-    pub series: Option<String>,
+    pub json: bool,
 }
 
 /// Arguments of `trace plot`.
@@ -212,7 +286,23 @@ pub struct TracePlotArgs {
     /// The trace.
     #[command(flatten)]
     pub trace: TraceFileArgs,
-    /// Folder of the figures.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub out: PathBuf,
+    /// Folder of the figure (default: `runs/trace-<id>`).
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_so_that_it_can_be_typed_again() {
+        let words =
+            ["run", "my study.toml", "--set", "seeds.evaluation=[1]", "--seeds", "2", "--out", "r", "--jobs", "3"];
+        let Command::Run(arguments) = Cli::try_parse_from(["seatrial"].iter().chain(&words)).unwrap().command else {
+            panic!("no run")
+        };
+        assert_eq!(arguments.asked("run"), "run 'my study.toml' --set 'seeds.evaluation=[1]' --seeds 2");
+        assert_eq!(arguments.repeated("run"), format!("{} --out r --jobs 3", arguments.asked("run")));
+    }
 }

@@ -9,8 +9,9 @@ use seatrial_core::time::Timestamp;
 use crate::cli::{Cli, Command, TraceAction};
 use crate::error::Result;
 use crate::progress::Display;
+use crate::run_folder::RunFolder;
 use crate::schedule::Crew;
-use crate::{evaluate, export, list, query, report, study, trace_command, verify};
+use crate::{evaluate, export, import_command, list, query, report, study, trace_command, verify};
 
 /// What only a program can know: environment, terminal, clock, signals.
 #[derive(Clone, Debug)]
@@ -46,9 +47,13 @@ pub fn execute(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Train(arguments) => study::train(arguments, shell),
         Command::Evaluate(arguments) => evaluate::evaluate(arguments, shell),
         Command::Report(arguments) => report::again(&arguments.run),
-        Command::Export(arguments) => export::export(arguments, shell),
+        Command::Export(arguments) => {
+            RunFolder::open(&arguments.run)?.check_trained()?;
+            export::export(arguments, shell)
+        }
         Command::Verify(arguments) => verify::verify(arguments, shell),
         Command::Query(arguments) => query::query(arguments),
+        Command::Import(arguments) => import_command::import(arguments, shell),
         Command::Trace(arguments) => match &arguments.action {
             TraceAction::Describe(file) => trace_command::describe(file, shell),
             TraceAction::Plot(plot) => trace_command::plot(plot, shell),

@@ -3,7 +3,9 @@
 //! Raw TOML becomes a [`Study`] in two steps: the shape (unknown keys are refused with their path), then the meaning
 //! ([`Study::check`]). The resolved study is written into the run folder and hashed; whoever has it can repeat the run.
 
+pub(crate) mod nearest;
 mod overrides;
+mod shape;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use training::{AgentTraining, ForecasterTraining, Training};
 
 use crate::error::{ExperimentError, Result};
+use crate::run_folder::RunFolder;
 use crate::strategies;
 
 /// Studies that are built into the binary, so that they work from any folder.
@@ -36,7 +39,8 @@ pub struct Study {
     pub protocol: String,
     /// Strategy ids, in the order of the tables.
     pub strategies: Vec<String>,
-    /// Whether every other registered policy that needs no training runs too, with its default configuration.
+    /// Whether every other registered policy that needs no training runs too, with its default configuration (`static` apart:
+    /// a constant that no one chose for this load says nothing).
     #[serde(default)]
     pub registered: bool,
     /// Conditions: `plain`, and others of the protocol's regimes.
@@ -70,7 +74,7 @@ pub struct Study {
 }
 
 /// Seeds by purpose. They never overlap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Seeds {
     /// Seeds of the scored episodes.
@@ -196,6 +200,16 @@ fn read(path: &Path) -> Result<(String, String, PathBuf)> {
     Ok((text, path.display().to_string(), folder))
 }
 
+/// The study of a run folder. The folder is complete, so a bundle that it was made from need not be there.
+///
+/// # Errors
+/// If its configuration cannot be read.
+pub fn of_run(folder: &RunFolder) -> Result<LoadedStudy> {
+    let path = folder.resolved_config();
+    let text = std::fs::read_to_string(&path).map_err(ExperimentError::io("read", &path))?;
+    parse(&text, path.display().to_string(), PathBuf::new(), &[])
+}
+
 /// Parses the text of a study.
 ///
 /// # Errors
@@ -207,7 +221,7 @@ pub fn parse(text: &str, origin: String, folder: PathBuf, overrides: &[String]) 
         overrides::lay_over(&mut table, assignment)?;
     }
     let study: Study = serde_path_to_error::deserialize(toml::Value::Table(table))
-        .map_err(|error| ExperimentError::config(&origin, error.path().to_string(), one_line(error.inner())))?;
+        .map_err(|error| shape::refusal(&origin, &error, overrides))?;
     study.check(&origin)?;
     Ok(LoadedStudy { study, origin, folder })
 }
@@ -334,8 +348,9 @@ id = "some_trace"
     #[test]
     fn every_impossible_value_names_its_key() {
         for (assignment, key, word) in [
-            ("traces.0.windw=test", "traces[0]", "windw"),
-            ("seeds.evaluatoin=[1]", "seeds", "evaluatoin"),
+            ("traces.0.windw=test", "traces[0].windw", "`window`"),
+            ("seeds.evaluatoin=[1]", "seeds.evaluatoin", "`evaluation`"),
+            ("colour=red", "colour", "known are name, protocol"),
             ("seeds.evaluation=\"many\"", "seeds.evaluation", "many"),
             ("seeds.tuning=[1]", "seeds.tuning", "share"),
             ("seeds.training_base=10", "seeds.training_base", "neither"),
@@ -352,7 +367,14 @@ id = "some_trace"
             let message = parse_small(&[assignment]).unwrap_err().to_string();
             assert!(message.contains(&format!("`{key}")) && message.contains(word), "{assignment}: {message}");
             assert!(!message.contains('\n'), "{message}");
+            assert!(!message.contains("unknown key") || !message.contains("correct it there"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_missing_key_is_told_of_the_file() {
+        let message = parse("name = \"x\"", "x.toml".into(), PathBuf::new(), &[]).unwrap_err().to_string();
+        assert_eq!(message, "x.toml: `(whole file)`: missing field `protocol`; correct the file");
     }
 
     #[test]

@@ -120,10 +120,13 @@ impl Kit<'_> {
 
     fn rule(&self, strategy: &Strategy, rule: Rule, label: &str, global: bool) -> Result<Entrant> {
         let tuning = if global { None } else { self.tuned.series(label).and_then(|series| series.rules.get(&rule)) };
-        let winner = tuning.or_else(|| self.tuned.global.get(&rule)).ok_or_else(|| ExperimentError::Config {
-            file: "tuned parameters".into(),
-            key: format!("{label}.{}", rule.policy()),
-            detail: format!("strategy `{}` has no tuned parameters for this series", strategy.id),
+        let winner = tuning.or_else(|| self.tuned.global.get(&rule)).ok_or_else(|| ExperimentError::Environment {
+            place: label.to_owned(),
+            detail: format!(
+                "strategy `{}` has no tuned parameters for this series; leave it out, or take `bundle` out of the study so \
+                 that rules are tuned anew",
+                strategy.id
+            ),
         })?;
         let weights = if winner.spec.forecaster.is_some() { self.fitted(label) } else { None };
         Ok(plain(strategy, winner.spec.clone(), weights))

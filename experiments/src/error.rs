@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::config::nearest;
+
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, ExperimentError>;
 
@@ -31,7 +33,7 @@ pub enum ExperimentError {
         source: std::io::Error,
     },
     /// A configuration is not TOML, has unknown keys or impossible values.
-    #[error("{file}: `{key}`: {detail}; correct it there or with --set {key}=…")]
+    #[error("{file}: `{key}`: {detail}; {}", correction(key))]
     Config {
         /// Which configuration.
         file: String,
@@ -40,8 +42,18 @@ pub enum ExperimentError {
         /// What is wrong.
         detail: String,
     },
+    /// A configuration has a key that nothing reads.
+    #[error("unknown key `{key}` in {place}: {hint}")]
+    UnknownKey {
+        /// Which configuration, or which `--set`.
+        place: String,
+        /// Dotted path of the key.
+        key: String,
+        /// The key that was probably meant, or all that are known, and what to do.
+        hint: String,
+    },
     /// No strategy of that id.
-    #[error("{place}: unknown strategy `{id}`; known are: {known}")]
+    #[error("{place}: unknown strategy `{id}`{}; known are: {known}", meant(id, known))]
     UnknownStrategy {
         /// Where it was named.
         place: String,
@@ -53,6 +65,9 @@ pub enum ExperimentError {
     /// A trace cannot be used.
     #[error("{0}")]
     Trace(String),
+    /// A foreign file or server cannot be imported.
+    #[error("import: {0}")]
+    Import(String),
     /// A strategy cannot be built.
     #[error("strategy `{strategy}`: {source}")]
     Strategy {
@@ -70,7 +85,7 @@ pub enum ExperimentError {
         detail: String,
     },
     /// A bundle or its weights cannot be used.
-    #[error("bundle {}: {detail}", path.display())]
+    #[error("bundle {}", located(path, detail))]
     Bundle {
         /// Where it lies.
         path: PathBuf,
@@ -78,7 +93,7 @@ pub enum ExperimentError {
         detail: String,
     },
     /// A run folder lacks something or holds something else than expected.
-    #[error("run folder {}: {detail}", path.display())]
+    #[error("run folder {}", located(path, detail))]
     RunFolder {
         /// The folder.
         path: PathBuf,
@@ -151,11 +166,53 @@ impl ExperimentError {
     }
 }
 
+/// `detail` with its place in front, unless it begins with it: messages from below name their file themselves.
+fn located(path: &Path, detail: &str) -> String {
+    let place = path.display().to_string();
+    if detail.starts_with(&place) { detail.to_owned() } else { format!("{place}: {detail}") }
+}
+
+/// How a wrong value is corrected. A key in brackets is a whole file or study.
+fn correction(key: &str) -> String {
+    if key.starts_with('(') {
+        return "correct the file".into();
+    }
+    // `traces[0].window` is spelt `traces.0.window` on the command line.
+    format!("correct it there or with --set {}=…", key.replace('[', ".").replace(']', ""))
+}
+
+fn meant(id: &str, known: &str) -> String {
+    nearest::of(id, known.split(", ")).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+}
+
 fn advice(source: &std::io::Error) -> &'static str {
     match source.kind() {
         std::io::ErrorKind::NotFound => "check the path",
+        std::io::ErrorKind::IsADirectory => "give a file, not a folder",
+        std::io::ErrorKind::NotADirectory => "a file stands where a folder is needed; choose another path",
         std::io::ErrorKind::PermissionDenied => "check the permissions or choose another --out",
         std::io::ErrorKind::StorageFull => "free some space or choose another --out; finished cells are kept",
         _ => "check the file and the disk, then run the same command again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_named_once() {
+        let detail = "runs/x/cells.parquet: not a readable Parquet file".to_owned();
+        let error = ExperimentError::RunFolder { path: "runs/x/cells.parquet".into(), detail: detail.clone() };
+        assert_eq!(error.to_string(), format!("run folder {detail}"));
+        let error = ExperimentError::Bundle { path: "b".into(), detail: "is empty".into() };
+        assert_eq!(error.to_string(), "bundle b: is empty");
+    }
+
+    #[test]
+    fn corrections_are_such_as_can_be_typed() {
+        let message = |key: &str| ExperimentError::config("s.toml", key, "is wrong").to_string();
+        assert!(message("traces[0].window").ends_with("with --set traces.0.window=…"));
+        assert!(message("(whole file)").ends_with("is wrong; correct the file"));
     }
 }

@@ -1,14 +1,18 @@
 //! `seatrial evaluate`: a bundle against tuned rules on traces of one's own.
 
+mod fit;
+
 use std::path::PathBuf;
 
+use seatrial_datasets::Locator;
 use seatrial_envs::scenario::Regime;
 
 use crate::bundle_folder;
 use crate::cli::EvaluateArgs;
 use crate::commands::Shell;
-use crate::config::{LoadedStudy, Seeds, Study, TraceChoice, Training, Tuning, Window};
+use crate::config::{Seeds, Study, TraceChoice, Training, Tuning, Window};
 use crate::error::Result;
+use crate::report::WARNING;
 use crate::schedule::Shard;
 use crate::study::{self, RulesFrom, Setup};
 
@@ -17,16 +21,19 @@ use crate::study::{self, RulesFrom, Setup};
 /// # Errors
 /// If the bundle is refused, a trace cannot be used, or scoring fails.
 pub fn evaluate(arguments: &EvaluateArgs, shell: &Shell) -> Result<()> {
-    bundle_folder::load(&arguments.bundle)?;
-    let study = study_of(arguments);
-    let text = toml::to_string(&study).unwrap_or_default();
+    let bundle = bundle_folder::load(&arguments.bundle)?;
+    let text = toml::to_string(&study_of(arguments)).unwrap_or_default();
     let loaded = crate::config::parse(&text, "evaluate".into(), PathBuf::new(), &arguments.overrides)?;
-    let mut setup = Setup::open(LoadedStudy { ..loaded }, &arguments.out, shell, arguments.jobs)?;
+    let mut setup = Setup::open(loaded, &arguments.out, shell, arguments.jobs)?;
     let global = arguments.whole || setup.arenas.iter().all(|arena| !arena.trainable);
     setup.rules_from = if global { RulesFrom::Global } else { RulesFrom::Search };
     if global {
         setup.use_global_rules();
     }
+    let locator = Locator::new(shell.trace_folders.clone());
+    let warnings = fit::warnings(&bundle.card().provenance.traces, &setup.arenas, &locator);
+    setup.notes.extend(warnings.iter().map(|warning| format!("{WARNING}{warning}")));
+    setup.enter(arguments.repeated())?;
     let ingredients = setup.ingredients("evaluate")?;
     study::score(&mut setup, &ingredients, Shard::WHOLE, "evaluate")
 }

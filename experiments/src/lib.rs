@@ -9,8 +9,8 @@
 //! | [`tune`], [`learning`] | where parameters and weights come from |
 //! | [`cells`], [`scoring`], [`portrait`] | the unit of evidence, all of them, and their pictures |
 //! | [`schedule`], [`progress`] | in parallel, resumable, with the time left |
-//! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`] | where results lie and what they were made from |
-//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`trace_command`] | the commands |
+//! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`], [`schemas`] | where results lie and what they were made from |
+//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`trace_command`] | the commands |
 
 #[macro_use]
 mod output;
@@ -28,6 +28,7 @@ pub mod evaluate;
 pub mod export;
 pub mod gate;
 pub mod hash;
+pub mod import_command;
 pub mod learned;
 pub mod learning;
 pub mod list;
@@ -39,6 +40,7 @@ pub mod query;
 pub mod report;
 pub mod run_folder;
 pub mod schedule;
+pub mod schemas;
 pub mod scoring;
 pub mod stage;
 pub mod strategies;

@@ -1,6 +1,6 @@
 //! `seatrial list`: everything that a configuration can name, for people and for scripts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use seatrial_core::scaling::{forecasters::FORECASTERS, policies::POLICIES};
@@ -123,7 +123,7 @@ fn datasets() -> Vec<Row> {
         .collect()
 }
 
-/// Files in the trace folders, and the shipped traces.
+/// Traces in the trace folders, and the shipped ones. Parquet files that are no traces are counted, with the reason.
 fn traces(shell: &Shell) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> =
         shipped::IDS.iter().map(|id| Row { id: (*id).into(), summary: "shipped".into(), more: Value::Null }).collect();
@@ -132,11 +132,33 @@ fn traces(shell: &Shell) -> Result<Vec<Row>> {
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
         files.sort();
-        rows.extend(files.iter().map(|path| Row {
-            id: seatrial_datasets::Locator::id_of(path),
-            summary: path.display().to_string(),
-            more: json!({ "path": path.display().to_string() }),
-        }));
+        let mut others = Vec::new();
+        for path in &files {
+            match seatrial_datasets::reader::inspect(path) {
+                Ok(kind) => rows.push(trace_file(path, kind)),
+                Err(error) => others.push(other_file(path, &error)),
+            }
+        }
+        if !others.is_empty() {
+            tell!("left out of traces, {} files of {}:\n  {}", others.len(), folder.display(), others.join("\n  "));
+        }
     }
     Ok(rows)
+}
+
+fn trace_file(path: &Path, kind: seatrial_datasets::Kind) -> Row {
+    let place = path.display().to_string();
+    Row {
+        id: seatrial_datasets::Locator::id_of(path),
+        summary: format!("{kind}, {place}"),
+        more: json!({ "path": place, "kind": kind.word() }),
+    }
+}
+
+/// The file's name with what keeps it from being a trace.
+fn other_file(path: &Path, error: &seatrial_datasets::TraceError) -> String {
+    let (name, text) = (seatrial_datasets::Locator::id_of(path), error.to_string());
+    let reason = text.strip_prefix(&path.display().to_string()).unwrap_or(&text).trim_start_matches(": ");
+    // What to do about it is not asked for here.
+    format!("{name}: {}", reason.split(". ").next().unwrap_or(reason))
 }

@@ -25,10 +25,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// Errors of the library carry their cause in their own words; others are told with the chain behind them.
+fn told(error: &anyhow::Error) -> String {
+    error.downcast_ref::<ExperimentError>().map_or_else(|| format!("{error:#}"), ToString::to_string)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {

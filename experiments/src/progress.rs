@@ -31,10 +31,18 @@ impl Progress {
     /// A step of `total` items.
     #[must_use]
     pub fn new(display: Display, label: &str, total: usize) -> Self {
-        let bar = (display == Display::Bar && total > 0).then(|| bar(label, total));
-        if display == Display::Lines {
+        Self::resumed(display, label, 0, total)
+    }
+
+    /// A step of which `kept` items are done since an earlier command and `total` are to do.
+    #[must_use]
+    pub fn resumed(display: Display, label: &str, kept: usize, total: usize) -> Self {
+        if kept > 0 && display != Display::Quiet {
+            tell!("{label}: kept {kept} of {} {label}, {total} to do", kept + total);
+        } else if display == Display::Lines {
             tell!("{label}: {total} to do");
         }
+        let bar = (display == Display::Bar && total > 0).then(|| bar(label, total));
         Self { label: label.to_owned(), total, done: AtomicUsize::new(0), bar, quiet: display != Display::Lines }
     }
 

@@ -66,7 +66,7 @@ mod with_polars {
     /// Runs go by their folders as given: two runs of one study have the same name.
     fn named(run: &Path) -> Result<(String, PathBuf)> {
         let plain: PathBuf = run.components().collect();
-        Ok((plain.display().to_string(), RunFolder::open(run)?.cells()))
+        Ok((plain.display().to_string(), RunFolder::finished(run)?.cells()))
     }
 
     fn told(arguments: &QueryArgs, rows: &[OverviewRow]) -> Result<String> {
@@ -121,6 +121,6 @@ mod tests {
         assert!(refused().contains("has no config.resolved.toml"));
         std::fs::write(folder.path().join("config.resolved.toml"), "").unwrap();
         let message = refused();
-        assert!(message.contains("cells.parquet") && message.contains("finished runs"), "{message}");
+        assert!(message.contains("unfinished; run the same command again"), "{message}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use seatrial_datasets::read_table;
+use seatrial_reports::claims::{busy_guards, claim_scopes};
 use seatrial_reports::evaluation::{self, Evaluation};
 use seatrial_reports::model::{
     CellRow, Fact, LearnerKind, LearningRow, NOMINAL, ORACLE, Opening, StudyData, TrialRow, WindowRow,
@@ -11,12 +12,15 @@ use seatrial_reports::model::{
 use seatrial_reports::{tables, write};
 
 use crate::cells::{Cell, read_cells};
-use crate::config::Study;
+use crate::config::{self, Study};
 use crate::error::{ExperimentError, Result};
 use crate::hash;
 use crate::manifest::Manifest;
 use crate::portrait;
 use crate::run_folder::{RunFolder, read_json, write_atomic};
+
+/// What notes begin with that say that figures may not be believed.
+pub(crate) const WARNING: &str = "warning: ";
 
 /// A written report.
 pub struct Written {
@@ -31,8 +35,15 @@ impl Written {
         for scope in tables::shown_scopes(&self.evaluation) {
             say!("{}", tables::terminal(scope));
         }
-        for note in &self.notes {
+        let busy =
+            claim_scopes(&self.evaluation).into_iter().flat_map(busy_guards).map(|text| format!("{WARNING}{text}"));
+        let (warnings, notes): (Vec<&String>, Vec<&String>) =
+            self.notes.iter().partition(|note| note.starts_with(WARNING));
+        for note in notes {
             say!("note: {note}");
+        }
+        for warning in warnings.into_iter().cloned().chain(busy) {
+            say!("{warning}");
         }
         say!("report: {}", self.index.display());
     }
@@ -43,7 +54,7 @@ impl Written {
 /// # Errors
 /// If the folder is no finished run.
 pub fn again(folder: &Path) -> Result<()> {
-    write(&RunFolder::open(folder)?)?.print();
+    write(&RunFolder::finished(folder)?)?.print();
     Ok(())
 }
 
@@ -85,10 +96,7 @@ fn study_data(folder: &RunFolder, manifest: &Manifest, cells: &[Cell]) -> Result
 }
 
 fn study_config(folder: &RunFolder) -> Result<Study> {
-    let path = folder.resolved_config();
-    let text = std::fs::read_to_string(&path).map_err(ExperimentError::io("read", &path))?;
-    toml::from_str(&text)
-        .map_err(|error| ExperimentError::config(path.display().to_string(), "(whole file)", error.message()))
+    Ok(config::of_run(folder)?.study)
 }
 
 fn opening(opening: &crate::manifest::Opening) -> Opening {
@@ -186,7 +194,8 @@ fn read_learning(folder: &RunFolder) -> Result<Vec<LearningRow>> {
     read().map_err(|error| wrong(&path, error))
 }
 
-fn read_trials(folder: &RunFolder) -> Result<Vec<TrialRow>> {
+/// The trials of tuning; none if nothing was tuned.
+pub(crate) fn read_trials(folder: &RunFolder) -> Result<Vec<TrialRow>> {
     let path = folder.path("trials.parquet");
     if !path.is_file() {
         return Ok(Vec::new());

@@ -48,14 +48,32 @@ impl Crew {
         T: Sync,
         R: Send,
     {
-        let progress = Progress::new(self.display, label, items.len());
-        let done = AtomicUsize::new(0);
+        self.map_kept(label, 0, items, work)
+    }
+
+    /// [`Self::map`] on the rest of a step of which `kept` items are done since an earlier command.
+    ///
+    /// # Errors
+    /// See [`Self::map`].
+    pub fn map_kept<T, R>(
+        &self,
+        label: &'static str,
+        kept: usize,
+        items: &[T],
+        work: impl Fn(&T) -> Result<R> + Sync,
+    ) -> Result<Vec<R>>
+    where
+        T: Sync,
+        R: Send,
+    {
+        let progress = Progress::resumed(self.display, label, kept, items.len());
+        let done = AtomicUsize::new(kept);
         let results = self.pool.install(|| {
             items
                 .par_iter()
                 .with_max_len(1)
                 .map(|item| {
-                    self.check(label, &done, items.len())?;
+                    self.check(label, &done, kept + items.len())?;
                     let result = work(item)?;
                     done.fetch_add(1, Ordering::Relaxed);
                     progress.advance();

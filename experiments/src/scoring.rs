@@ -3,7 +3,8 @@
 //! A plan lists the cells with their ids; running it skips what the cell store has, computes the rest in parallel, and gives
 //! the cells in the order of their ids. The bytes do not depend on the number of jobs, nor on what was resumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use seatrial_core::scaling::policies::{self, GuardProfile};
 use seatrial_envs::episode::{DAY, EpisodeResult};
@@ -177,14 +178,39 @@ impl Plan {
     pub fn run(&self, crew: &Crew, folder: &RunFolder, shard: Shard, fresh: bool) -> Result<Vec<Cell>> {
         let mine: Vec<&Planned> =
             self.cells.iter().enumerate().filter(|(place, _)| shard.holds(*place)).map(|(_, cell)| cell).collect();
-        crew.map("cells", &mine, |planned| {
-            if !fresh && let Some(cell) = self.stored(planned, folder)? {
-                return Ok(cell);
-            }
+        let stored = |planned: &&Planned| if fresh { Ok(None) } else { self.stored(planned, folder) };
+        let mut cells = crew.quiet().map("cells", &mine, stored)?;
+        let lacking: Vec<&Planned> =
+            mine.iter().zip(&cells).filter(|(_, cell)| cell.is_none()).map(|(planned, _)| *planned).collect();
+        let computed = crew.map_kept("cells", mine.len() - lacking.len(), &lacking, |planned| {
             let cell = self.compute(planned, folder)?;
             write_cells(&folder.cell(&cell.id), std::slice::from_ref(&cell))?;
             Ok(cell)
-        })
+        })?;
+        cells.iter_mut().filter(|cell| cell.is_none()).zip(computed).for_each(|(slot, cell)| *slot = Some(cell));
+        Ok(cells.into_iter().flatten().collect())
+    }
+
+    /// Removes cells and portraits that this plan does not have: of weights, parameters or policies that are gone.
+    ///
+    /// # Errors
+    /// If a folder cannot be read or a file not removed.
+    pub fn prune(&self, folder: &RunFolder) -> Result<()> {
+        let mut planned: BTreeSet<PathBuf> = self.cells.iter().map(|cell| folder.cell(&cell.id)).collect();
+        for cell in &self.cells {
+            if let Some(stem) = &cell.portrait {
+                let PortraitFiles { decisions, timeline, forecast } = files(folder, stem, cell);
+                planned.extend([decisions, timeline, forecast]);
+            }
+        }
+        for inside in ["cells", "decisions", "timelines", "forecasts"] {
+            for file in folder.files_below(inside)?.iter().map(|file| folder.path(file)) {
+                if !planned.contains(&file) {
+                    std::fs::remove_file(&file).map_err(ExperimentError::io("remove", &file))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether every cell is in the store.

@@ -8,6 +8,7 @@ use seatrial_reports::model::Variant;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ExperimentError, Result};
+use crate::protocol::CONSTANT_POLICY;
 
 /// A rule that has a grid of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -170,11 +171,13 @@ pub fn find(id: &str, place: &str) -> Result<Strategy> {
     Err(ExperimentError::UnknownStrategy { place: place.to_owned(), id: id.to_owned(), known: ids.join(", ") })
 }
 
-/// The registered policies that `chosen` does not cover already with their default configuration.
+/// The registered policies that `chosen` does not cover already with their default configuration. The constant is left out: a
+/// number of replicas that no one chose for this load compares with nothing; name `static` to have it.
 #[must_use]
 pub fn registered_beside(chosen: &[Strategy]) -> Vec<Strategy> {
     let covered = |policy: &str| {
-        chosen.iter().any(|strategy| strategy.id == policy || strategy.recipe == Recipe::Registered(policy_id(policy)))
+        policy == CONSTANT_POLICY
+            || chosen.iter().any(|s| s.id == policy || s.recipe == Recipe::Registered(policy_id(policy)))
     };
     known()
         .into_iter()
@@ -208,7 +211,8 @@ mod tests {
     fn registered_policies_fill_up_without_doubles() {
         let chosen = vec![find("hpa-default", "test").unwrap()];
         let beside = registered_beside(&chosen);
-        assert!(beside.iter().any(|strategy| strategy.id == "static"));
+        assert!(beside.iter().any(|strategy| strategy.id == "headroom"));
+        assert!(beside.iter().all(|strategy| strategy.id != "static"), "a constant is no rule");
         assert!(beside.iter().all(|strategy| strategy.recipe != Recipe::Registered("hpa") && !strategy.is_learned()));
     }
 }

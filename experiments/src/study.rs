@@ -3,7 +3,10 @@
 //! Each step leaves what it made in the run folder under the hash of what it was made from, so the same command resumes.
 
 mod ingredients;
+mod same;
 mod setup;
+
+use std::path::Path;
 
 use seatrial_datasets::moment;
 use seatrial_reports::model::NOMINAL;
@@ -11,6 +14,7 @@ use seatrial_reports::model::NOMINAL;
 use crate::cells::{Cell, write_cells};
 use crate::cli::{RunArgs, StudyArgs};
 use crate::commands::Shell;
+use crate::config::Study;
 use crate::contest::Kit;
 use crate::error::{ExperimentError, Result};
 use crate::export;
@@ -18,7 +22,7 @@ use crate::hash;
 use crate::learned::LearnedSet;
 use crate::manifest::{self, MANIFEST_SCHEMA, Manifest, Opening};
 use crate::report;
-use crate::run_folder::{write_atomic, write_json};
+use crate::run_folder::{RunFolder, write_atomic, write_json};
 use crate::schedule::Shard;
 use crate::scoring::{Plan, Scoring};
 use crate::tuned::Tuned;
@@ -31,24 +35,33 @@ pub use setup::{RulesFrom, Setup};
 /// # Errors
 /// Whatever stops the study; finished cells are kept.
 pub fn run(arguments: &RunArgs, shell: &Shell) -> Result<()> {
-    let command = format!("run {}", arguments.config);
-    let mut setup = Setup::new(&arguments.config, &arguments.study, shell)?;
-    let ingredients = setup.ingredients(&command)?;
     let shard = arguments.study.shard.as_deref().map_or(Ok(Shard::WHOLE), Shard::parse)?;
+    let command = arguments.asked("run");
+    let mut setup = Setup::new(&arguments.config, &arguments.study, shell)?;
+    setup.enter(arguments.repeated("run"))?;
+    let ingredients = setup.ingredients(&command)?;
     score(&mut setup, &ingredients, shard, &command)?;
     match &ingredients.learned {
-        Some(learned) if setup.study.export && setup.folder.summary().is_file() => {
-            offer(export::publish(&setup, &ingredients.tuned, learned, &setup.folder.policy()))
+        _ if !setup.study.export || !setup.folder.summary().is_file() => Ok(()),
+        None => {
+            say!("NOT EXPORTED: the study has no learned policy");
+            Ok(())
         }
-        _ => Ok(()),
+        Some(learned) => {
+            let place = setup.folder.policy();
+            offer(export::publish(&setup, &ingredients.tuned, learned, &place), &place)
+        }
     }
 }
 
 /// A refusal of the gate is a finding of the run, not a failure of it.
-fn offer(published: Result<()>) -> Result<()> {
+fn offer(published: Result<()>, place: &Path) -> Result<()> {
     match published {
-        Err(refusal @ ExperimentError::Gate(_)) => {
-            say!("{refusal}");
+        Err(ExperimentError::Gate(reasons)) => {
+            say!("NOT EXPORTED: {reasons}");
+            if place.exists() {
+                say!("{} is of an earlier command; this one did not touch it", place.display());
+            }
             Ok(())
         }
         other => other,
@@ -60,7 +73,7 @@ fn offer(published: Result<()>) -> Result<()> {
 /// # Errors
 /// If the study has nothing to train, or training fails.
 pub fn train(arguments: &RunArgs, shell: &Shell) -> Result<()> {
-    let command = format!("train {}", arguments.config);
+    let command = arguments.asked("train");
     let mut setup = Setup::new(&arguments.config, &arguments.study, shell)?;
     if !setup.strategies.iter().any(crate::strategies::Strategy::is_learned) {
         return Err(ExperimentError::Usage {
@@ -70,6 +83,7 @@ pub fn train(arguments: &RunArgs, shell: &Shell) -> Result<()> {
     }
     // Weights of a bundle are someone's earlier training; this command makes new ones.
     setup.study.bundle = None;
+    setup.enter(arguments.repeated("train"))?;
     let ingredients = setup.ingredients(&command)?;
     let members = ingredients.learned.as_ref().map_or(0, |learned| learned.members().len());
     say!("trained {members} members into {}", setup.folder.root().display());
@@ -86,13 +100,14 @@ pub fn score(setup: &mut Setup, ingredients: &Ingredients, shard: Shard, command
     let mine = plan.run(&setup.crew, &setup.folder, shard, false)?;
     if shard != Shard::WHOLE && !plan.complete(&setup.folder) {
         say!(
-            "{} cells of this shard are done; run the other shards into {}",
+            "{} cells of this shard are done; run the other shards into {} too, the last one writes the report",
             mine.len(),
             setup.folder.root().display()
         );
         return Ok(());
     }
     let cells = if shard == Shard::WHOLE { mine } else { plan.run(&setup.crew, &setup.folder, Shard::WHOLE, false)? };
+    plan.prune(&setup.folder)?;
     write_cells(&setup.folder.cells(), &cells)?;
     write_json(&setup.folder.manifest(), &manifest(setup, ingredients, &cells, command)?)?;
     report::write(&setup.folder)?.print();
@@ -109,7 +124,11 @@ pub fn plan(setup: &Setup, tuned: &Tuned, learned: Option<&LearnedSet>) -> Resul
     scoring.plan(&setup.strategies)
 }
 
-fn manifest(setup: &Setup, ingredients: &Ingredients, cells: &[Cell], command: &str) -> Result<Manifest> {
+/// The papers of a run whose cells are written.
+///
+/// # Errors
+/// If the cells or an earlier manifest cannot be read.
+pub fn manifest(setup: &Setup, ingredients: &Ingredients, cells: &[Cell], command: &str) -> Result<Manifest> {
     let revision = manifest::revision();
     let mut openings = manifest::earlier_openings(&setup.folder)?;
     openings.push(Opening {
@@ -147,24 +166,34 @@ impl Setup {
     /// # Errors
     /// If it cannot be written as TOML: a bug.
     pub fn resolved(&self) -> Result<String> {
-        toml::to_string(&self.study)
-            .map_err(|error| ExperimentError::config(&self.study.name, "(whole study)", error.to_string()))
+        resolved(&self.study)
     }
 
     /// Writes down the strategies that really take part, so that the run folder alone says what was run.
     fn settle(&mut self) -> Result<()> {
         self.study.strategies = self.strategies.iter().map(|strategy| strategy.id.clone()).collect();
-        self.study.registered = false;
-        self.write_resolved()
-    }
-
-    fn write_resolved(&self) -> Result<()> {
-        write_atomic(&self.folder.resolved_config(), self.resolved()?.as_bytes())
+        write_resolved(&self.folder, &self.study)
     }
 }
 
+/// Writes the study of `setup` as it stands.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_settled(setup: &Setup) -> Result<()> {
+    write_resolved(&setup.folder, &setup.study)
+}
+
+fn resolved(study: &Study) -> Result<String> {
+    toml::to_string(study).map_err(|error| ExperimentError::config(&study.name, "(whole study)", error.to_string()))
+}
+
+fn write_resolved(folder: &RunFolder, study: &Study) -> Result<()> {
+    write_atomic(&folder.resolved_config(), resolved(study)?.as_bytes())
+}
+
 /// Lays the short flags over a study.
-fn apply_flags(study: &mut crate::config::Study, flags: &StudyArgs) {
+fn apply_flags(study: &mut Study, flags: &StudyArgs) {
     if let Some(seeds) = flags.seeds {
         study.seeds.training = seeds;
     }

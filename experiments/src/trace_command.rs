@@ -1,111 +1,178 @@
-//! `seatrial trace`: what a file holds, and how protocol P1 would scale and split it.
+//! `seatrial trace`: what a file holds, and how protocol P1 would scale and split it, in words and as a picture.
+//!
+//! Everything is read and drawn before the first file is written: bad input leaves nothing behind.
 
-mod drawing;
+mod axis;
+mod canvas;
+mod columns;
+mod facts;
+mod listing;
+mod picture;
+mod wording;
 
-use seatrial_datasets::{Kind, Load, Locator, SplitRule, Trace, moment, prepare};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use crate::cli::{TraceFileArgs, TracePlotArgs};
+use seatrial_core::time::Span;
+use seatrial_datasets::{Kind, Locator, Splits, Trace, TraceError};
+use seatrial_reports::format::slug;
+
+use crate::cli::{TraceDescribeArgs, TraceFileArgs, TracePlotArgs};
 use crate::commands::Shell;
 use crate::error::{ExperimentError, Result};
 use crate::run_folder::write_atomic;
+
+/// Series in one figure.
+const MOST_PANELS: usize = 16;
+/// Bins for events: the shortest that gives at most [`MOST_EVENT_BINS`].
+const EVENT_BINS_S: [i64; 10] = [1, 10, 60, 300, 600, 1_800, 3_600, 21_600, 86_400, 604_800];
+const MOST_EVENT_BINS: i64 = 800;
 
 /// Prints what the trace holds.
 ///
 /// # Errors
 /// If it cannot be found or read, or has no such series.
-pub fn describe(arguments: &TraceFileArgs, shell: &Shell) -> Result<()> {
-    let trace = open(arguments, shell)?;
-    say!("trace     {}", trace.id);
-    say!("kind      {}, {}", trace.kind, trace.unit);
-    for (name, value) in [("source", &trace.provenance.source), ("licence", &trace.provenance.license)] {
-        say!("{name:9} {}", value.as_deref().unwrap_or("not stated"));
-    }
-    say!("content   {}", trace.content_hash);
-    if trace.kind == Kind::Event {
-        for series in &trace.events {
-            say!("series    {}: {} events", shown(&series.name), series.at.len());
-        }
+pub fn describe(arguments: &TraceDescribeArgs, shell: &Shell) -> Result<()> {
+    let trace = open(&arguments.trace, shell)?;
+    let facts = facts::TraceFacts::new(&trace, &names(&trace, &arguments.trace.series)?);
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&facts).map_err(|error| ExperimentError::Trace(error.to_string()))?;
+        say!("{json}");
         return Ok(());
     }
-    for name in names(&trace, arguments) {
-        describe_series(&trace, &name)?;
+    for line in listing::lines(&facts) {
+        say!("{line}");
     }
     Ok(())
 }
 
-fn describe_series(trace: &Trace, name: &str) -> Result<()> {
-    let series = trace.series(Some(name)).map_err(|error| ExperimentError::Trace(error.to_string()))?;
-    let greatest = series.values.iter().copied().fold(0.0, f64::max);
-    say!();
-    say!("series    {}", shown(name));
-    say!("span      {} to {}", moment::format(series.start), moment::format(series.end()));
-    say!(
-        "bins      {} of {} s, {} missing, greatest {greatest}",
-        series.values.len(),
-        series.interval.as_secs_f64(),
-        series.missing_count()
-    );
-    match prepare(trace, Some(name), &SplitRule::protocol_p1(&trace.id)) {
-        Ok(load) => print_load(&load),
-        Err(error) => say!("P1        cannot be used: {error}"),
-    }
-    Ok(())
-}
-
-fn print_load(load: &Load) {
-    let noise = |noise: Option<f64>| noise.map_or_else(|| "unknown".to_owned(), |noise| format!("{noise:.1}"));
-    say!("P1 scale  {} requests/s per unit", load.scale);
-    say!("P1 noise  {} raw, {} as used, k = {}", noise(load.noise_raw), noise(load.noise), load.smoothing_bins);
-    let parts = [
-        ("train", &load.splits.train),
-        ("validation", &load.splits.validation),
-        ("gap", &load.splits.gap),
-        ("test", &load.splits.test),
-    ];
-    for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
-        say!("P1 {name:10} {} to {}", moment::format(load.at(part.start)), moment::format(load.at(part.end)));
-    }
-}
-
-fn shown(name: &str) -> &str {
-    if name.is_empty() { "(only one)" } else { name }
-}
-
-fn names(trace: &Trace, arguments: &TraceFileArgs) -> Vec<String> {
-    match &arguments.series {
-        Some(name) => vec![name.clone()],
-        None => trace.names().iter().map(ToString::to_string).collect(),
-    }
-}
-
-fn open(arguments: &TraceFileArgs, shell: &Shell) -> Result<Trace> {
-    let trace = Locator::new(shell.trace_folders.clone())
-        .open(&arguments.file)
-        .map_err(|error| ExperimentError::Trace(error.to_string()))?;
-    if let Some(name) = &arguments.series
-        && trace.kind != Kind::Event
-    {
-        trace.series(Some(name)).map_err(|error| ExperimentError::Trace(error.to_string()))?;
-    }
-    Ok(trace)
-}
-
-/// Draws the series of a trace, one SVG with its data as CSV for each.
+/// Draws the series of a trace, a panel for each, as SVG and PNG with the data as CSV.
 ///
 /// # Errors
 /// If the trace cannot be read or a file cannot be written.
 pub fn plot(arguments: &TracePlotArgs, shell: &Shell) -> Result<()> {
     let trace = open(&arguments.trace, shell)?;
-    for name in names(&trace, &arguments.trace) {
-        let series = trace.series(Some(&name)).map_err(|error| ExperimentError::Trace(error.to_string()))?;
-        let title = if name.is_empty() { trace.id.clone() } else { format!("{} / {name}", trace.id) };
-        let stem = title.replace(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)), "-");
-        let drawing = drawing::Drawing::new(series, &title, &trace.unit);
-        for (extension, text) in [("csv", drawing.csv()), ("svg", drawing.svg())] {
-            let path = arguments.out.join(format!("{stem}.{extension}"));
-            write_atomic(&path, text.as_bytes())?;
-            say!("{}", path.display());
-        }
+    let mut names = names(&trace, &arguments.trace.series)?;
+    let all = names.len();
+    names.truncate(MOST_PANELS);
+    let trace = if trace.kind == Kind::Event { binned(&trace)? } else { trace };
+    let series: Vec<_> = trace.series.iter().filter(|series| names.contains(&series.name)).collect();
+    let picture = picture::draw(&trace, &series);
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/trace-{}", slug(&trace.id))));
+    for path in write(&picture, &out, &file_stem(&trace.id))? {
+        say!("{}", path.display());
+    }
+    if all > names.len() {
+        tell!("drawn are the first {MOST_PANELS} of {all} series; name others with --series");
     }
     Ok(())
+}
+
+fn write(picture: &picture::Picture, out: &Path, stem: &str) -> Result<[PathBuf; 3]> {
+    let at = |extension: &str| out.join(format!("{stem}.{extension}"));
+    let (svg, png, csv) = (at("svg"), at("png"), at("csv"));
+    write_atomic(&svg, picture.canvas.svg().as_bytes())?;
+    let partial = at("partial.png");
+    let placed = picture.canvas.png(&partial).and_then(|()| std::fs::rename(&partial, &png));
+    if placed.is_err() {
+        // The first error is the one to report; a leftover that cannot be removed either changes nothing.
+        let _ = std::fs::remove_file(&partial);
+    }
+    placed.map_err(ExperimentError::io("write", &png))?;
+    write_atomic(&csv, picture.csv.as_bytes())?;
+    Ok([svg, png, csv])
+}
+
+/// An id that is safe as a file name.
+fn file_stem(id: &str) -> String {
+    id.replace(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)), "-")
+}
+
+/// The parts of `bins` bins in order of time, without empty ones; what lies behind the test is `unused`.
+fn parts_of(splits: &Splits, bins: usize) -> Vec<(&'static str, Range<usize>)> {
+    let parts = [
+        ("train", splits.train.clone()),
+        ("validation", splits.validation.clone()),
+        ("gap", splits.gap.clone()),
+        ("test", splits.test.clone()),
+        ("unused", splits.test.end..bins),
+    ];
+    parts.into_iter().filter(|(_, range)| !range.is_empty()).collect()
+}
+
+fn refuse(error: &TraceError) -> ExperimentError {
+    ExperimentError::Trace(error.to_string())
+}
+
+fn open(arguments: &TraceFileArgs, shell: &Shell) -> Result<Trace> {
+    let path = Path::new(&arguments.file);
+    if path.is_dir() {
+        return Err(ExperimentError::Usage {
+            what: format!("{} is a folder, not a trace", path.display()),
+            next: format!("name one file{}", files_in(path)),
+        });
+    }
+    Locator::new(shell.trace_folders.clone()).open(&arguments.file).map_err(|error| refuse(&error))
+}
+
+/// Some of the Parquet files of a folder, for a message.
+fn files_in(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".parquet"))
+        .collect();
+    found.sort();
+    match found.as_slice() {
+        [] => "; it holds no Parquet file".to_owned(),
+        [some @ .., last] if found.len() <= 8 => {
+            format!(" of it: {}{}{last}", some.join(", "), if some.is_empty() { "" } else { " or " })
+        }
+        many => format!(" of it: {} or {} more", many[..7].join(", "), many.len() - 7),
+    }
+}
+
+/// The series asked for, in the order of the trace; all of them if none is named.
+fn names(trace: &Trace, wanted: &[String]) -> Result<Vec<String>> {
+    let known = trace.names();
+    // A name may itself hold a comma: what is known as a whole is not taken apart.
+    let split = |text: &String| -> Vec<String> {
+        if known.contains(&text.as_str()) { vec![text.clone()] } else { text.split(',').map(str::to_owned).collect() }
+    };
+    let wanted: Vec<String> = wanted.iter().flat_map(split).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(unknown_series(trace, unknown, &known));
+    }
+    let chosen = |name: &&&str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == **name);
+    Ok(known.iter().filter(chosen).map(ToString::to_string).collect())
+}
+
+fn unknown_series(trace: &Trace, series: &str, known: &[&str]) -> ExperimentError {
+    if known == [""] {
+        return ExperimentError::Trace(format!(
+            "trace `{}` holds one series without a name; leave out --series {series}",
+            trace.id
+        ));
+    }
+    let shown = known.iter().take(20).copied().collect::<Vec<_>>().join(", ");
+    let more = if known.len() > 20 { format!(" and {} more", known.len() - 20) } else { String::new() };
+    refuse(&TraceError::UnknownSeries { trace: trace.id.clone(), series: series.to_owned(), known: shown + &more })
+}
+
+/// Events as counts of bins that are short enough to show bursts and few enough to draw.
+fn binned(trace: &Trace) -> Result<Trace> {
+    let length = |events: &seatrial_datasets::EventSeries| match (events.at.first(), events.at.last()) {
+        (Some(first), Some(last)) => last.since(*first),
+        _ => Span::ZERO,
+    };
+    let longest = trace.events.iter().map(length).max().unwrap_or(Span::ZERO);
+    let fits = |seconds: &i64| longest.whole_steps(Span::from_secs(*seconds)) < MOST_EVENT_BINS;
+    let interval = Span::from_secs(EVENT_BINS_S.into_iter().find(fits).unwrap_or(2_419_200));
+    let counts = trace.bin_events(interval).map_err(|error| refuse(&error))?;
+    let unit = format!("events per {}", wording::span(interval));
+    Ok(Trace {
+        kind: Kind::Event,
+        unit: if trace.unit.is_empty() { unit } else { format!("{unit} ({})", trace.unit) },
+        ..counts
+    })
 }

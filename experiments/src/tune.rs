@@ -4,6 +4,7 @@
 //! from [`Arena::tuning_part`] and [`Arena::validation_part`] alone. Ties go to the earlier row of the grid.
 
 mod grid;
+mod kept;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,12 @@ use crate::stage::Stage;
 use crate::strategies::{Recipe, Rule, Strategy};
 use crate::tuned::{ConstantHeadroom, SeriesTuning, TUNED_SCHEMA, Tuned, Winner};
 
+pub use kept::Kept;
+use kept::{Batch, batches};
+
+/// The attribution row whose factor is chosen per member.
+pub(crate) const CONSTANT_HEADROOM: &str = "headroom-constant";
+
 /// Number of configurations of `rule`.
 #[must_use]
 pub fn grid_size(rule: Rule) -> usize {
@@ -46,6 +53,8 @@ pub struct Tuner<'a> {
     pub arenas: &'a [Arena],
     /// Who works.
     pub crew: &'a Crew,
+    /// Where finished trials are kept until all are done.
+    pub kept: Kept<'a>,
 }
 
 /// Tuned parameters with every trial behind them.
@@ -118,7 +127,7 @@ impl Tuner<'_> {
         tuned.series = self.crew.map("fits", &trainable, |arena| self.fit(arena))?;
         let stages = self.stages(&trainable)?;
         let trials = self.trials(&tuned.series, &rules);
-        let costs = self.crew.map("trials", &trials, |trial| mean_cost(&stages[trial.arena], &trial.entrant))?;
+        let costs = self.costs("trials", &batches(&trials, &stages))?;
         Ok(conclude(tuned, &trials, &costs))
     }
 
@@ -199,12 +208,17 @@ impl Tuner<'_> {
         let items: Vec<(&(usize, Vec<Stage>), &Member)> =
             pairs.iter().flat_map(|pair| learned.members().iter().map(move |member| (pair, member))).collect();
         let factors = grid::constant_factors();
-        let scored = self.crew.map("constants", &items, |((_, stages), member)| {
-            factors
-                .iter()
-                .map(|factor| mean_cost(stages, &constant_entrant(*factor, member)))
-                .collect::<Result<Vec<f64>>>()
-        })?;
+        let rivals: Vec<Vec<Entrant>> = items
+            .iter()
+            .map(|(_, member)| factors.iter().map(|factor| constant_entrant(*factor, member)).collect())
+            .collect();
+        let batches: Vec<Batch<'_>> = items
+            .iter()
+            .zip(&rivals)
+            .map(|(((_, stages), _), entrants)| Batch { stages, entrants: entrants.iter().collect() })
+            .collect();
+        let costs = self.costs("constants", &batches)?;
+        let scored: Vec<&[f64]> = costs.chunks(factors.len().max(1)).collect();
         let (mut constants, mut trials) = (Vec::new(), Vec::new());
         for (((index, _), member), costs) in items.iter().map(|(pair, member)| (*pair, *member)).zip(&scored) {
             let label = trainable[*index].label();
@@ -217,7 +231,7 @@ impl Tuner<'_> {
                 trials: costs.len(),
             });
             trials.extend(costs.iter().enumerate().map(|(number, cost)| TrialRow {
-                strategy: "headroom-constant".into(),
+                strategy: CONSTANT_HEADROOM.into(),
                 series: label.clone(),
                 trial: number as u64,
                 config: serde_json::json!({ "factor": factors[number], "train_seed": member.seed }),
@@ -230,7 +244,7 @@ impl Tuner<'_> {
 
 fn constant_entrant(factor: f64, member: &Member) -> Entrant {
     Entrant {
-        strategy: "headroom-constant".into(),
+        strategy: CONSTANT_HEADROOM.into(),
         variant: Variant::Attribution,
         spec: constant_headroom(factor),
         weights: Some(member.trained.clone()),

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its case has failed")]
 
+#[path = "cli/messages.rs"]
+mod messages;
+#[path = "cli/run_folders.rs"]
+mod run_folders;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -254,15 +259,16 @@ fn a_run_is_verified_also_after_a_change_and_by_other_jobs() {
     let output = seatrial(&verify, bench.folder.path());
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(printed.contains("cells.parquet: ") && printed.contains("bytes equal"), "{printed}");
+    assert!(printed.contains("equal    cells.parquet: ") && printed.contains("equal    cells/: "), "{printed}");
     assert!(printed.contains("decisions/small.headroom.parquet"), "{printed}");
+    assert!(printed.lines().last().is_some_and(|line| line.starts_with("all ") && line.ends_with(" files equal")));
 
     let cells = std::fs::read(out.join("cells.parquet")).unwrap();
     let mut changed = cells.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 1;
     std::fs::write(out.join("cells.parquet"), &changed).unwrap();
-    assert!(refused(&verify, bench.folder.path()).contains("cells.parquet differs"));
+    assert!(refused(&verify, bench.folder.path()).contains("files differ (cells.parquet)"));
     let names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(".verify")), "{names:?}");
 
@@ -299,6 +305,7 @@ fn lists_and_describes() {
         ("strategies", "hpa-tuned"),
         ("forecasters", "lstm"),
         ("traces", "small"),
+        ("traces", "generated_web_1min"),
         ("figures", "timeline"),
     ] {
         assert!(listed[kind].as_array().unwrap().iter().any(|row| row["id"] == id), "{kind}: {id}");

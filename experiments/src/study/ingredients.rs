@@ -10,9 +10,10 @@ use crate::error::{ExperimentError, Result};
 use crate::learned::LearnedSet;
 use crate::learning;
 use crate::progress::Display;
+use crate::report;
 use crate::run_folder::RunFolder;
 use crate::strategies::{Learned, Recipe, Strategy};
-use crate::tune::{Outcome, Tuner};
+use crate::tune::{CONSTANT_HEADROOM, Kept, Outcome, Tuner};
 use crate::tuned::{TUNED_FILE, Tuned};
 
 /// See the module.
@@ -29,15 +30,20 @@ impl Setup {
     /// # Errors
     /// If training is needed and not possible, or tuning or training fails.
     pub fn ingredients(&mut self, command: &str) -> Result<Ingredients> {
-        let learned = self.learned(command)?;
+        let learned = self.learned()?;
         let Outcome { mut tuned, mut trials } = self.tuned(command)?;
         if let Some(learned) = &learned {
-            trials.extend(self.choose_constants(&mut tuned, learned)?);
+            let chosen = self.choose_constants(&mut tuned, learned)?;
+            if trials.is_empty() && !chosen.is_empty() {
+                trials = self.earlier_trials()?;
+            }
+            trials.extend(chosen);
         }
         if !trials.is_empty() {
             write_trials(&self.folder, &trials)?;
         }
         tuned.write(self.folder.root())?;
+        Kept::new(&self.folder).clear()?;
         if let Some(learned) = &learned {
             // The run folder is complete without the bundle it was made from.
             learned.write(self.folder.root(), &learning::recipe(self))?;
@@ -46,15 +52,23 @@ impl Setup {
     }
 
     fn tuner(&self) -> Tuner<'_> {
-        Tuner { study: &self.study, protocol: &self.protocol, arenas: &self.arenas, crew: &self.crew }
+        let kept = Kept::new(&self.folder);
+        Tuner { study: &self.study, protocol: &self.protocol, arenas: &self.arenas, crew: &self.crew, kept }
     }
 
-    fn learned(&mut self, command: &str) -> Result<Option<LearnedSet>> {
+    /// The trials of rules whose winners are taken over from an earlier command.
+    fn earlier_trials(&self) -> Result<Vec<TrialRow>> {
+        let mut trials = report::read_trials(&self.folder)?;
+        trials.retain(|trial| trial.strategy != CONSTANT_HEADROOM);
+        Ok(trials)
+    }
+
+    fn learned(&mut self) -> Result<Option<LearnedSet>> {
         if !self.strategies.iter().any(Strategy::is_learned) {
             return Ok(None);
         }
         let Some(bundle) = self.bundle_folder() else {
-            return learning::obtain(self, command).map(Some);
+            return learning::obtain(self, &self.command).map(Some);
         };
         if !bundle.join(crate::learned::BUNDLE_WEIGHTS).is_file() {
             self.drop_learned(&format!("no trained weights in {}: the learned rows are left out", bundle.display()));

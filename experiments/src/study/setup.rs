@@ -37,6 +37,8 @@ pub struct Setup {
     /// Where parameters of the rules come from.
     pub rules_from: RulesFrom,
     pub(super) config_folder: PathBuf,
+    /// The command that runs it, to be repeated.
+    pub(super) command: String,
 }
 
 /// Where parameters of the rules come from.
@@ -51,8 +53,7 @@ pub enum RulesFrom {
 }
 
 impl Setup {
-    /// Loads a study by name or path and opens everything it names. The run folder is made last, so that a bad study leaves
-    /// nothing behind.
+    /// Loads a study by name or path and opens everything it names. Nothing is written before [`Self::enter`].
     ///
     /// # Errors
     /// If anything is not as it should be.
@@ -60,6 +61,7 @@ impl Setup {
         let mut loaded = config::load(config, &flags.overrides)?;
         super::apply_flags(&mut loaded.study, flags);
         loaded.study.check(&loaded.origin)?;
+        check_bundle(&loaded)?;
         let out = flags.out.clone().unwrap_or_else(|| Path::new("runs").join(&loaded.study.name));
         Self::open(loaded, &out, shell, flags.jobs)
     }
@@ -80,29 +82,42 @@ impl Setup {
         if study.registered {
             strategies.extend(strategies::registered_beside(&strategies));
         }
-        if let Some(bundle) =
-            study.bundle.as_ref().map(|bundle| config_folder.join(bundle)).filter(|path| !path.is_dir())
-        {
-            let detail =
-                format!("there is no folder {}; export a bundle there, or leave the key out", bundle.display());
-            return Err(ExperimentError::config(&origin, "bundle", &detail));
-        }
-        let folder = RunFolder::create(out)?;
         let notes = notes(&study, &arenas);
-        let setup = Self {
+        Ok(Self {
             study,
             protocol,
             arenas,
             strategies,
-            folder,
+            folder: RunFolder::at(out),
             crew,
             now: shell.now,
             notes,
             rules_from: RulesFrom::Study,
             config_folder,
-        };
-        setup.write_resolved()?;
-        Ok(setup)
+            command: String::new(),
+        })
+    }
+
+    /// Takes the run folder into use for `command`: a new one, or one in which the same study was begun.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or holds something else than this study.
+    pub fn enter(&mut self, command: String) -> Result<()> {
+        self.folder = RunFolder::create(self.folder.root())?;
+        if self.folder.is_begun()? {
+            super::same::check(&self.folder, &self.asked())?;
+        } else {
+            super::write_resolved(&self.folder, &self.asked())?;
+        }
+        self.folder.keep_command(&format!("seatrial {command}"))?;
+        self.command = command;
+        Ok(())
+    }
+
+    /// The study with the strategies that were asked for, by name.
+    fn asked(&self) -> Study {
+        let strategies = self.strategies.iter().map(|strategy| strategy.id.clone()).collect();
+        Study { strategies, ..self.study.clone() }
     }
 
     /// Replaces strategies that are tuned per series by their global relatives.
@@ -127,6 +142,17 @@ impl Setup {
     }
 }
 
+fn check_bundle(loaded: &LoadedStudy) -> Result<()> {
+    match loaded.study.bundle.as_ref().map(|bundle| loaded.folder.join(bundle)).filter(|path| !path.is_dir()) {
+        None => Ok(()),
+        Some(absent) => {
+            let detail =
+                format!("there is no folder {}; export a bundle there, or leave the key out", absent.display());
+            Err(ExperimentError::config(&loaded.origin, "bundle", &detail))
+        }
+    }
+}
+
 fn notes(study: &Study, arenas: &[Arena]) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(limits) = study.limits {
@@ -142,17 +168,18 @@ fn notes(study: &Study, arenas: &[Arena]) -> Vec<String> {
         let label = arena.label();
         if arena.load.smoothing_bins > 1 {
             notes.push(format!(
-                "`{label}` is read as an intensity: causal exponential mean with k = {}.",
+                "{label} is read as an intensity: causal exponential mean with k = {}.",
                 arena.load.smoothing_bins
             ));
         }
         if arena.load.test_only {
-            notes.push(format!("`{label}` is shorter than 3 days: test-only, global settings, learners zero-shot."));
+            notes.push(format!("{label} is shorter than 3 days: test-only, global settings, learners zero-shot."));
         }
-        if !arena.headline {
+        if !arena.load.native {
             let minutes = arena.load.interval.as_secs_f64() / 60.0;
-            notes
-                .push(format!("`{label}` is not headline (bins of {minutes} min; the rate is constant inside a bin)."));
+            notes.push(format!("{label} is not headline: its bins of {minutes} min hide what happens inside them."));
+        } else if !arena.headline {
+            notes.push(format!("{label} is not headline: the study says so."));
         }
     }
     notes

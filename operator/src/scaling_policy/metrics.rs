@@ -32,43 +32,58 @@ pub struct Metrics {
     pub queries: Option<Queries>,
 }
 
-/// PromQL per feature; each query returns one number for the whole workload.
+/// PromQL per feature; each query returns one number for the whole workload. No answer means missing, which holds the replicas.
 ///
-/// `$namespace`, `$pods` (a regular expression for the target's pods), `$range` (two scrape intervals) and `$wait` (the
-/// objective in seconds) are replaced before a query is sent.
+/// `$namespace`, `$pods` (a regular expression for the target's pods), `$range` (two scrape intervals, as in `30s`) and `$wait`
+/// (the objective in seconds, as in `0.12`) are replaced before a query is sent.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queries {
     /// CPU used, in cores. Default: `sum(rate(process_cpu_seconds_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub process_cpu_seconds_total_rate: Option<String>,
     /// Resident memory, in bytes. Default: `sum(process_resident_memory_bytes{namespace="$namespace",pod=~"$pods"})`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub process_resident_memory_bytes: Option<String>,
     /// Virtual memory, in bytes. Default: `sum(process_virtual_memory_bytes{namespace="$namespace",pod=~"$pods"})`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub process_virtual_memory_bytes: Option<String>,
     /// Seconds of request handling per second, waiting included. Default: `sum(rate(http_request_duration_seconds_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub http_request_duration_seconds_sum_rate: Option<String>,
     /// Requests that arrived, per second: the offered load. Default: `sum(rate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub http_requests_total_rate: Option<String>,
     /// Requests that were completed, per second. Default: `sum(rate(http_request_duration_seconds_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub http_request_duration_seconds_count_rate: Option<String>,
     /// Open file descriptors. Default: `sum(process_open_fds{namespace="$namespace",pod=~"$pods"})`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub process_open_fds: Option<String>,
     /// Response bytes per second. Default: `sum(rate(http_response_size_bytes_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub http_response_size_bytes_sum_rate: Option<String>,
     /// Requests whose size was recorded, per second. Default: `sum(rate(http_request_size_bytes_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub http_request_size_bytes_count_rate: Option<String>,
-    /// Share of requests that waited longer than the objective, failed or were dropped, 0 to 1. Default: `1 - sum(rate(http_request_duration_seconds_bucket{namespace="$namespace",pod=~"$pods",le="$wait"}[$range])) / sum(rate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    /// Share of requests that waited longer than the objective, failed or were dropped, 0 to 1. Default: `clamp_min(1 - sum(rate(http_request_duration_seconds_bucket{namespace="$namespace",pod=~"$pods",le=~"$wait([.]0)?"}[$range])) / (sum(rate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range])) > 0), 0)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
     pub bad_request_ratio: Option<String>,
+    /// Time of the newest sample, in seconds since 1970: all features are taken to be of that moment, and a decision is due
+    /// when it advances. Default: `max(timestamp(http_requests_total{namespace="$namespace",pod=~"$pods"}))`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub sample_time: Option<String>,
 }
 
 const fn scrape_interval_seconds() -> i32 {

@@ -1,0 +1,166 @@
+//! What fails: held replicas, a False condition with a reason, no hot loop, and what was good stays.
+
+use proptest::prelude::*;
+use seatrial_core::control::error_class::{Failure, Reason as Cause};
+use seatrial_core::time::Span;
+use serde_json::json;
+
+use super::world::World;
+use crate::reconcile::conditions::Reason;
+use crate::reconcile::conversation::Problem;
+use crate::scaling_policy::Phase;
+
+fn failure(status: u16, reason: Cause) -> Failure {
+    Failure { status: Some(status), reason, retry_after: None, transport: None }
+}
+
+#[test]
+fn missing_metrics_hold_and_never_scale_down() {
+    let mut world = World::new(json!({}));
+    world.rate = Some(800.0);
+    world.run(60);
+    world.rate = None;
+    world.metrics_problem = Some(Problem::new(Reason::PrometheusUnavailable, "it does not answer"));
+    let writes = world.written.len();
+    world.run(1_800);
+    assert_eq!((world.replicas, world.written.len()), (20, writes));
+    assert_eq!(world.condition("MetricsFresh"), ("False".into(), "PrometheusUnavailable".into()));
+    assert_eq!(world.policy.status.as_ref().unwrap().phase, Some(Phase::Holding));
+    world.rate = Some(800.0);
+    world.metrics_problem = None;
+    world.run(60);
+    assert_eq!(world.condition("Ready").0, "True");
+}
+
+#[test]
+fn a_target_that_is_not_there_is_said_once_and_asked_for_slowly() {
+    let mut world = World::new(json!({}));
+    for (cause, status, expected) in [
+        (Cause::NotFound, 404, "TargetNotFound"),
+        (Cause::Forbidden, 403, "AccessDenied"),
+        (Cause::InternalError, 500, "ApiUnavailable"),
+    ] {
+        world.scale_failure = Some(failure(status, cause));
+        world.run(20);
+        let (statuses, asked) = (world.statuses.len(), world.count("scale"));
+        world.run(600);
+        assert_eq!((world.statuses.len(), world.condition("Ready").1.as_str()), (statuses, expected));
+        assert!(world.count("scale") - asked <= 125, "{} questions in ten minutes", world.count("scale") - asked);
+    }
+    let told = world.machine.take_happenings();
+    assert_eq!(told.iter().filter(|happening| happening.reason == "TargetUnavailable").count(), 3, "{told:?}");
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it() {
+    let mut world = World::new(json!({}));
+    let throttled = Failure { retry_after: Some(Span::from_secs(60)), ..failure(429, Cause::TooManyRequests) };
+    world.scale_failure = Some(throttled);
+    world.run(600);
+    assert!(world.count("scale") <= 11, "{}", world.count("scale"));
+}
+
+#[test]
+fn a_refused_write_is_a_condition_and_is_tried_again() {
+    let mut world = World::new(json!({}));
+    world.run(30);
+    world.rate = Some(800.0);
+    world.write_failure = Some(failure(403, Cause::Forbidden));
+    world.run(60);
+    assert_eq!(world.replicas, 4);
+    world.write_failure = None;
+    world.run(60);
+    assert!(world.replicas > 4);
+    assert_eq!(world.condition("ScalingActive").0, "True");
+}
+
+#[test]
+fn a_bundle_that_is_not_there_leaves_the_fallback_in_charge() {
+    let bundle = json!({ "configMap": { "name": "policy" }, "hash": "0".repeat(64) });
+    let mut world = World::new(json!({ "policy": null, "bundle": bundle }));
+    world.rate = Some(800.0);
+    world.run(300);
+    assert_eq!(world.replicas, 20, "the fallback is an autoscaler at 80 %");
+    assert_eq!(world.condition("BundleLoaded"), ("False".into(), "BundleNotFound".into()));
+    assert_eq!(world.condition("FallbackActive"), ("True".into(), "BundleNotFound".into()));
+    assert_eq!(world.policy.status.as_ref().unwrap().fallback_share_percent, Some(100));
+    assert!(world.count("bundle") <= 11, "{} looks in five minutes", world.count("bundle"));
+}
+
+#[test]
+fn a_rule_that_nobody_knows_is_refused_with_the_known_ones() {
+    let mut world = World::new(json!({ "policy": { "id": "hpaa" } }));
+    world.run(60);
+    assert_eq!(world.condition("Ready"), ("False".into(), "SpecRefused".into()));
+    assert_eq!(world.policy.status.as_ref().unwrap().phase, Some(Phase::Failed));
+    world.policy.spec.policy.as_mut().unwrap().id = "hpa".to_owned();
+    world.run(60);
+    assert_eq!(world.condition("Ready").0, "True");
+}
+
+#[test]
+fn pods_without_cpu_requests_cannot_be_planned_for() {
+    let mut world = World::new(json!({}));
+    world.cpu_request_milli = None;
+    world.run(60);
+    assert_eq!(world.condition("Ready"), ("False".into(), "NoCpuRequest".into()));
+    assert!(world.written.is_empty());
+}
+
+#[test]
+fn a_workload_that_is_scaled_to_zero_is_left_alone() {
+    let mut world = World::new(json!({}));
+    world.replicas = 0;
+    world.run(300);
+    assert!(world.written.is_empty());
+    assert_eq!(world.condition("ScalingActive").1, "ScaledToZero");
+}
+
+#[test]
+fn a_restart_writes_no_status_and_no_scale() {
+    let mut world = World::new(json!({}));
+    world.run(1_200);
+    let (statuses, writes) = (world.statuses.len(), world.written.len());
+    world.machine = crate::reconcile::Machine::new("shop/web".to_owned(), crate::reconcile::Pace(1));
+    world.run(600);
+    assert_eq!((world.statuses.len(), world.written.len()), (statuses, writes));
+}
+
+#[test]
+fn a_restart_does_not_shrink_before_the_window_is_covered() {
+    let mut world = World::new(json!({}));
+    world.rate = Some(800.0);
+    world.run(60);
+    world.machine = crate::reconcile::Machine::new("shop/web".to_owned(), crate::reconcile::Pace(1));
+    world.rate = Some(160.0);
+    world.run(280);
+    assert_eq!(world.replicas, 20);
+    world.run(60);
+    assert_eq!(world.replicas, 4);
+}
+
+proptest! {
+    /// Whatever comes and goes: limits are kept, and a policy that only watches writes nothing.
+    #[test]
+    fn no_trouble_breaks_the_limits(
+        shadow in any::<bool>(),
+        steps in proptest::collection::vec((0_u8..7, 1_i64..120, 0.0_f64..3_000.0), 1..25),
+    ) {
+        let mut world = World::new(json!({ "mode": if shadow { "Shadow" } else { "Enforce" } }));
+        for (event, seconds, rate) in steps {
+            match event {
+                0 => world.rate = None,
+                1 => world.rate = Some(rate),
+                2 => world.scale_failure = Some(failure(500, Cause::InternalError)),
+                3 => world.scale_failure = None,
+                4 => world.write_failure = Some(failure(409, Cause::Conflict)),
+                5 => world.write_failure = None,
+                _ => world.machine = crate::reconcile::Machine::new("shop/web".to_owned(), crate::reconcile::Pace(1)),
+            }
+            world.run(seconds);
+            prop_assert!((2..=30).contains(&world.replicas));
+        }
+        prop_assert!(!shadow || world.written.is_empty());
+        prop_assert!(world.written.windows(2).all(|pair| pair[0] != pair[1]), "no write twice: {:?}", world.written);
+    }
+}

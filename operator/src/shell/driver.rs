@@ -1,0 +1,266 @@
+//! Who is looked at when: watches fill the index, the core's queue hands out keys, machines step, hands perform.
+//!
+//! One task owns all of it, so nothing is locked and every step sees one state of the world. Requests run beside it, at most
+//! [`MOST_CYCLES`] cycles at a time. While another operator leads, watches go on and nothing else does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::Selector;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
+use seatrial_core::control::work_queue::{Priority, WorkQueue};
+use seatrial_core::time::{Span, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::hands::{FIELD_MANAGER, Hands, Performed};
+use super::lease::Leadership;
+use super::watches::Told;
+use crate::clock::Clock;
+use crate::index::{Index, Key};
+use crate::reconcile::Machine;
+use crate::reconcile::conversation::{Happening, Next, PodFacts, Reply, Request};
+use crate::scaling_policy::ScalingPolicy;
+use crate::selector;
+use crate::telemetry::Telemetry;
+
+/// Most cycles that run at the same time.
+const MOST_CYCLES: usize = 64;
+/// A ready key is overtaken for at most this long.
+const AGEING: Span = Span::from_secs(10);
+/// Longest nap: leadership is looked at this often.
+const NAP: Duration = Duration::from_millis(250);
+/// How long a stopping operator waits for what is under way.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// One policy's machine, and what its cycle has found.
+struct Subject {
+    machine: Machine,
+    selector: Option<(String, Selector)>,
+    pods: PodFacts,
+    newest: Option<Timestamp>,
+    begun: Timestamp,
+}
+
+/// See the module.
+pub struct Driver {
+    index: Index,
+    queue: WorkQueue<Key>,
+    subjects: BTreeMap<Key, Subject>,
+    running: JoinSet<(Key, Performed)>,
+    hands: Arc<Hands>,
+    clock: Clock,
+    leadership: Leadership,
+    recorder: Recorder,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Driver {
+    /// A driver with nothing to do yet.
+    #[must_use]
+    pub fn new(client: &Client, hands: Hands, clock: Clock, leadership: Leadership, telemetry: Arc<Telemetry>) -> Self {
+        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+        Self {
+            index: Index::default(),
+            queue: WorkQueue::new(AGEING),
+            subjects: BTreeMap::new(),
+            running: JoinSet::new(),
+            hands: Arc::new(hands),
+            clock,
+            leadership,
+            recorder: Recorder::new(client.clone(), reporter),
+            telemetry,
+        }
+    }
+
+    /// Runs until `stop` turns true; then what is under way is waited for.
+    pub async fn run(mut self, mut watches: mpsc::Receiver<Told>, mut stop: watch::Receiver<bool>) {
+        loop {
+            let leads = self.leadership.is_held();
+            if leads && self.index.is_complete() {
+                self.begin_cycles();
+            } else if !leads {
+                self.stand_by();
+            }
+            self.telemetry.watch_queue(&self.queue, leads, self.index.is_complete(), Clock::wall());
+            let nap = self.nap();
+            tokio::select! {
+                told = watches.recv() => match told {
+                    Some(told) => self.hear(told),
+                    None => break,
+                },
+                Some(done) = self.running.join_next(), if !self.running.is_empty() => self.proceed(done),
+                () = tokio::time::sleep(nap) => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+        }
+        self.drain().await;
+    }
+
+    fn hear(&mut self, told: Told) {
+        let (keys, priority) = match told {
+            Told::Policy(event) => (self.index.policy(event), Priority::Normal),
+            Told::Autoscaler(event) => (self.index.autoscaler(event), Priority::Low),
+            Told::Pod(event) => {
+                self.index.pod(event);
+                (BTreeSet::new(), Priority::Low)
+            }
+            Told::Broken(what) => {
+                self.telemetry.watch_broken(what);
+                return;
+            }
+        };
+        for key in keys {
+            let leaves = self.index.get(&key).is_some_and(|policy| policy.metadata.deletion_timestamp.is_some());
+            self.queue.add(key, if leaves { Priority::Critical } else { priority }, Clock::wall());
+        }
+    }
+
+    /// A state that was not kept up to date is no state: it is built anew when this operator leads again.
+    fn stand_by(&mut self) {
+        if !self.subjects.is_empty() && self.running.is_empty() {
+            self.subjects.clear();
+            let now = Clock::wall();
+            let keys: Vec<Key> = self.index.keys().cloned().collect();
+            for key in keys {
+                self.queue.add(key, Priority::Normal, now);
+            }
+        }
+    }
+
+    fn begin_cycles(&mut self) {
+        let now = Clock::wall();
+        while self.queue.running() < MOST_CYCLES {
+            let Some(taken) = self.queue.get(now) else { return };
+            self.telemetry.queue_wait(taken.waited);
+            self.subject(&taken.key).begun = now;
+            self.advance(taken.key, Reply::Wake);
+        }
+    }
+
+    fn subject(&mut self, key: &Key) -> &mut Subject {
+        let pace = self.clock.pace();
+        self.subjects.entry(key.clone()).or_insert_with(|| Subject {
+            machine: Machine::new(format!("{}/{}", key.0, key.1), pace),
+            selector: None,
+            pods: PodFacts::default(),
+            newest: None,
+            begun: Timestamp::ZERO,
+        })
+    }
+
+    /// One step of a machine, and the request that follows from it.
+    fn advance(&mut self, key: Key, reply: Reply) {
+        let pods = self.subject(&key).pods.clone();
+        let Some(facts) = self.index.facts(&key, pods) else {
+            self.subjects.remove(&key);
+            self.queue.done(&key, Clock::wall());
+            return;
+        };
+        let now = self.clock.now();
+        let subject = self.subject(&key);
+        let next = subject.machine.step(&facts, reply, now);
+        let happenings = subject.machine.take_happenings();
+        self.tell(&facts.policy, happenings);
+        match next {
+            Next::Ask(request) => self.ask(key, &facts.policy, request),
+            Next::Sleep(at) => self.finish(&key, Some(self.clock.clock_time(at))),
+            Next::Forget => self.finish(&key, None),
+        }
+    }
+
+    fn ask(&mut self, key: Key, policy: &Arc<ScalingPolicy>, request: Request) {
+        self.telemetry.asked(&request);
+        let newest = self.subject(&key).newest;
+        let (hands, policy) = (self.hands.clone(), policy.clone());
+        self.running.spawn(async move {
+            let performed = hands.perform(&key, &policy, request, newest).await;
+            (key, performed)
+        });
+    }
+
+    fn proceed(&mut self, done: Result<(Key, Performed), tokio::task::JoinError>) {
+        match done {
+            Ok((key, performed)) => {
+                self.take_note(&key, &performed);
+                self.telemetry.answered(&performed.reply);
+                self.advance(key, performed.reply);
+            }
+            // A task is never aborted, so it panicked: a bug. The key stays running and is not handed out again.
+            Err(error) => tracing::error!(%error, "a request ended without an answer"),
+        }
+    }
+
+    /// What the rest of the cycle needs of an answer: which pods are meant, and how new the newest sample is.
+    fn take_note(&mut self, key: &Key, performed: &Performed) {
+        if let Reply::SampleTime(_) = &performed.reply {
+            self.subject(key).newest = performed.newest;
+        }
+        let Reply::Scale(Ok(_)) = &performed.reply else { return };
+        let text = performed.selector.clone().unwrap_or_default();
+        let subject = self.subject(key);
+        if subject.selector.as_ref().is_none_or(|(known, _)| *known != text) {
+            subject.selector = selector::parse(&text).map(|selector| (text, selector));
+        }
+        let pods = match &self.subjects[key].selector {
+            Some((_, selector)) => self.index.pods(key, selector, &self.clock),
+            None => PodFacts::default(),
+        };
+        self.subject(key).pods = pods;
+    }
+
+    fn finish(&mut self, key: &Key, again_at: Option<Timestamp>) {
+        let now = Clock::wall();
+        let begun = self.subjects.get(key).map_or(now, |subject| subject.begun);
+        self.telemetry.cycle(now.since(begun));
+        self.queue.done(key, now);
+        match again_at {
+            Some(at) => self.queue.add_after(key.clone(), Priority::High, at),
+            None => {
+                self.subjects.remove(key);
+            }
+        }
+    }
+
+    fn tell(&self, policy: &Arc<ScalingPolicy>, happenings: Vec<Happening>) {
+        for happening in happenings {
+            tracing::info!(policy = ?policy.metadata.name, reason = happening.reason, "{}", happening.message);
+            let event = Event {
+                type_: if happening.warning { EventType::Warning } else { EventType::Normal },
+                reason: happening.reason.to_owned(),
+                note: Some(happening.message.chars().take(1_000).collect()),
+                action: "Scale".to_owned(),
+                secondary: None,
+            };
+            let (recorder, reference) = (self.recorder.clone(), policy.object_ref(&()));
+            tokio::spawn(async move {
+                // An Event is a courtesy: one that cannot be written is not tried again.
+                let published = tokio::time::timeout(DRAIN, recorder.publish(&event, &reference)).await;
+                if let Ok(Err(error)) = published {
+                    tracing::debug!(%error, "event not written");
+                }
+            });
+        }
+    }
+
+    fn nap(&self) -> Duration {
+        let until = self
+            .queue
+            .next_at()
+            .map_or(NAP.as_micros(), |at| u128::try_from(at.since(Clock::wall()).micros().max(0)).unwrap_or(0));
+        let busy = self.queue.running() >= MOST_CYCLES || !self.leadership.is_held() || !self.index.is_complete();
+        let until = Duration::from_micros(u64::try_from(until).unwrap_or(u64::MAX));
+        if busy { NAP } else { until.min(NAP) }
+    }
+
+    /// Lets requests that are under way end; no new ones begin.
+    async fn drain(mut self) {
+        let ended = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            tracing::warn!("requests under way were broken off");
+        }
+        self.hands.close().await;
+    }
+}

@@ -1,5 +1,6 @@
 //! One blocking HTTP client with limits on time and size; it follows no redirect, which could carry the token away.
 
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,7 +115,7 @@ fn system_authorities() -> Result<Vec<Certificate<'static>>> {
 fn is_about_trust(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => true,
-        ureq::Error::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+        ureq::Error::Io(error) => error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>),
         _ => false,
     }
 }

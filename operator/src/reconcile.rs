@@ -16,6 +16,7 @@ pub mod conversation;
 pub mod deciders;
 pub mod hpa_min;
 mod machine;
+mod patience;
 mod portrait;
 mod rhythm;
 pub mod status;

@@ -12,6 +12,7 @@ use super::conversation::{
 };
 use super::deciders::{self, Deciders, Verdict};
 use super::hpa_min::FINALIZER;
+use super::patience::{Patience, Work};
 use super::portrait::Seen;
 use super::rhythm::Rhythm;
 use super::status;
@@ -29,7 +30,7 @@ impl Pace {
     }
 }
 
-/// Next look after a failure, in seconds of the clock, unless the server asked for more.
+/// Next look where no request failed but something is missing that people or Prometheus bring, by the clock.
 const RETRY: Span = Span::from_secs(5);
 /// Next look for a bundle that could not be loaded.
 const BUNDLE_RETRY: Span = Span::from_secs(30);
@@ -66,6 +67,7 @@ pub struct Machine {
     warmth: Warmth,
     bundle_retry_at: Option<Timestamp>,
     rhythm: Rhythm,
+    patience: Patience,
     scale: Option<Scale>,
     verdict: Option<Verdict>,
     writing: Writing,
@@ -80,6 +82,7 @@ impl Machine {
     pub fn new(subject: String, pace: Pace) -> Self {
         Self {
             pace,
+            patience: Patience::new(&subject, pace),
             subject,
             spec: None,
             deciders: None,
@@ -111,7 +114,7 @@ impl Machine {
             Reply::History(Ok(past)) => self.on_history(&past, facts, now),
             Reply::History(Err(problem)) => {
                 self.seen.metrics = Some(problem);
-                self.settle(facts, now, Some(RETRY))
+                self.settle(facts, now, Some(now + self.pace.scaled(RETRY)))
             }
             Reply::Metrics(read) => self.decide(&read, facts, now),
             Reply::Recorded => self.act(facts, now),
@@ -168,6 +171,7 @@ impl Machine {
     }
 
     fn on_scale(&mut self, scale: Scale, facts: &Facts, now: Timestamp) -> Next {
+        self.patience.worked(Work::Read);
         self.seen.target = None;
         self.seen.replicas = Some(scale.status_replicas);
         let asleep = scale.spec_replicas == 0;
@@ -181,7 +185,7 @@ impl Machine {
             Ok(()) => self.load_or_warm(facts, now),
             Err(problem) => {
                 self.seen.spec = Some(problem);
-                self.settle(facts, now, Some(RETRY))
+                self.settle(facts, now, Some(now + self.pace.scaled(RETRY)))
             }
         }
     }
@@ -276,7 +280,7 @@ impl Machine {
     fn decide(&mut self, read: &MetricsRead, facts: &Facts, now: Timestamp) -> Next {
         self.seen.metrics.clone_from(&read.problem);
         let (Some(scale), Some(deciders)) = (&self.scale, &mut self.deciders) else {
-            return self.settle(facts, now, Some(RETRY));
+            return self.settle(facts, now, Some(now + self.pace.scaled(RETRY)));
         };
         let mode = mode_label(facts.policy.spec.mode);
         let observation = observe(scale, read, facts, self.start_ups_until, now);
@@ -310,7 +314,7 @@ impl Machine {
     fn act(&mut self, facts: &Facts, now: Timestamp) -> Next {
         let spec = &facts.policy.spec;
         let Some(replicas) = self.verdict.as_ref().map(|verdict| verdict.decision.replicas) else {
-            return self.settle(facts, now, Some(RETRY));
+            return self.settle(facts, now, Some(now + self.pace.scaled(RETRY)));
         };
         let write = match spec.actuator {
             Actuator::Scale if self.wanted_change(replicas) => {
@@ -325,7 +329,7 @@ impl Machine {
         };
         self.seen.approval = self.approval(facts, write.is_some(), now);
         match write {
-            Some(write) if self.may_write(spec) => self.write(write, facts),
+            Some(write) if self.may_write(spec) && !self.patience.waits(Work::Write, now) => self.write(write, facts),
             _ => self.settle(facts, now, None),
         }
     }
@@ -366,41 +370,48 @@ impl Machine {
         if !has_finalizer(facts) {
             return Next::Forget;
         }
+        if self.patience.waits(Work::Write, now) {
+            return Next::Sleep(self.rhythm.wake_at(now));
+        }
         if let Some(write) = facts.autoscalers.iter().find_map(super::hpa_min::HpaFact::restore) {
             self.writing = Writing::Restoring;
             return Next::Ask(Request::WriteHpaMin(write));
         }
-        let _ = now;
         self.writing = Writing::Unfinalizing;
         Next::Ask(Request::SetFinalizer(false))
     }
 
     fn on_written(&mut self, result: &Result<(), Failure>, facts: &Facts, now: Timestamp) -> Next {
-        match (self.writing, result) {
-            (Writing::Workload, Ok(())) => {
-                self.seen.scaled_at = Some(now);
-                self.seen.write = None;
-                let replicas = self.verdict.as_ref().map_or(0, |verdict| verdict.decision.replicas);
-                self.tell("Scaled", false, &format!("asked for {replicas} replicas"));
-                self.settle(facts, now, None)
+        match result {
+            Ok(()) => self.wrote(facts, now),
+            Err(failure) if self.writing == Writing::Status => {
+                let until = self.patience.failed(Work::Status, failure, now);
+                Next::Sleep(self.rhythm.wake_at(now).max(until))
             }
-            (Writing::Status, Ok(())) => Next::Sleep(self.rhythm.wake_at(now)),
-            // The informer tells of the new object; then the cycle goes on with it.
-            (Writing::Finalizer | Writing::Restoring | Writing::Unfinalizing, Ok(())) => {
-                Next::Sleep(now + self.pace.scaled(Span::from_secs(1)))
-            }
-            (Writing::Status, Err(failure)) => Next::Sleep(self.after(failure, now)),
-            (_, Err(failure)) => {
+            Err(failure) => {
+                let until = self.patience.failed(Work::Write, failure, now);
+                self.rhythm.again_at(until);
                 self.seen.write = Some(write_problem(failure));
-                let wait = failure.retry_after.unwrap_or(Span::ZERO).max(RETRY);
-                self.settle(facts, now, Some(wait))
+                self.settle(facts, now, Some(until))
             }
         }
     }
 
-    fn after(&self, failure: &Failure, now: Timestamp) -> Timestamp {
-        let asked = failure.retry_after.unwrap_or(Span::ZERO);
-        self.rhythm.wake_at(now).max(now + self.pace.scaled(asked.max(Span::from_secs(1))))
+    fn wrote(&mut self, facts: &Facts, now: Timestamp) -> Next {
+        if self.writing == Writing::Status {
+            self.patience.worked(Work::Status);
+            return Next::Sleep(self.rhythm.wake_at(now));
+        }
+        self.patience.worked(Work::Write);
+        self.seen.write = None;
+        if self.writing != Writing::Workload {
+            // The informer tells of the new object; then the cycle goes on with it.
+            return Next::Sleep(now + self.pace.scaled(Span::from_secs(1)));
+        }
+        self.seen.scaled_at = Some(now);
+        let replicas = self.verdict.as_ref().map_or(0, |verdict| verdict.decision.replicas);
+        self.tell("Scaled", false, &format!("asked for {replicas} replicas"));
+        self.settle(facts, now, None)
     }
 
     fn target_failed(&mut self, failure: &Failure, facts: &Facts, now: Timestamp) -> Next {
@@ -409,16 +420,17 @@ impl Machine {
             self.tell("TargetUnavailable", true, &problem.message);
         }
         self.seen.target = Some(problem);
-        self.settle(facts, now, Some(failure.retry_after.unwrap_or(Span::ZERO).max(RETRY)))
+        let until = self.patience.failed(Work::Read, failure, now);
+        self.settle(facts, now, Some(until))
     }
 
-    /// Ends the cycle: applies the status if it differs, then sleeps; `retry` is the least time to sleep, by the clock.
-    fn settle(&mut self, facts: &Facts, now: Timestamp, retry: Option<Span>) -> Next {
-        if let Some(retry) = retry {
-            self.rhythm.not_before(now + self.pace.scaled(retry));
+    /// Ends the cycle: applies the status if it differs, then sleeps, at least until `not_before`.
+    fn settle(&mut self, facts: &Facts, now: Timestamp, not_before: Option<Timestamp>) -> Next {
+        if let Some(at) = not_before {
+            self.rhythm.not_before(at);
         }
         let status = self.seen.portrait(facts).status(now, self.seen.conditions_before(facts));
-        if Some(&status) == facts.policy.status.as_ref() {
+        if Some(&status) == facts.policy.status.as_ref() || self.patience.waits(Work::Status, now) {
             return Next::Sleep(self.rhythm.wake_at(now));
         }
         self.writing = Writing::Status;

@@ -23,11 +23,21 @@ pub(super) struct Rhythm {
     /// When the policy wants to decide next; `None` before its first decision.
     next_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
+    /// A write failed: decide again then, new sample or not.
+    again_at: Option<Timestamp>,
 }
 
 impl Rhythm {
     pub(super) const fn new(pace: Pace) -> Self {
-        Self { pace, newest: None, used: None, scrape: Span::from_secs(15), next_at: None, not_before: None }
+        Self {
+            pace,
+            newest: None,
+            used: None,
+            scrape: Span::from_secs(15),
+            next_at: None,
+            not_before: None,
+            again_at: None,
+        }
     }
 
     /// Notes the newest sample's time.
@@ -47,7 +57,8 @@ impl Rhythm {
         // Half a scrape early is still this decision's sample, not the one before.
         let early = next_at - self.scrape / 2;
         let late = if self.newest.is_some() { next_at + self.pace.scaled(GRACE) } else { next_at };
-        if (fresh && now >= early) || now >= late { None } else { Some(self.wake_at(now)) }
+        let again = self.again_at.is_some_and(|at| now >= at);
+        if again || (fresh && now >= early) || now >= late { None } else { Some(self.wake_at(now)) }
     }
 
     /// Notes a decision, and when the policy wants the next one; `None` is a scrape later.
@@ -55,6 +66,12 @@ impl Rhythm {
         self.used = self.newest;
         self.next_at = Some(next_at.unwrap_or(now + self.scrape));
         self.not_before = None;
+        self.again_at = None;
+    }
+
+    /// The workload is to be read and decided on again at this time.
+    pub(super) fn again_at(&mut self, at: Timestamp) {
+        self.again_at = Some(at);
     }
 
     /// The next cycle begins no earlier than this.
@@ -70,6 +87,7 @@ impl Rhythm {
             (_, Some(next_at)) => next_at,
             (_, None) => soonest,
         };
+        let expected = self.again_at.map_or(expected, |at| expected.min(at));
         expected.max(soonest).max(self.not_before.unwrap_or(Timestamp::ZERO))
     }
 }

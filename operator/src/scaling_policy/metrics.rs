@@ -12,10 +12,12 @@ pub struct Metrics {
     /// Base address of Prometheus' HTTP API, for example `http://prometheus.monitoring:9090`. No default.
     #[schemars(regex(pattern = "^https?://[^ ]+$"), length(max = 2048))]
     pub url: String,
-    /// File in the operator's container with a bearer token that is sent to Prometheus. Default: no authentication.
+    /// File in the operator's container with a bearer token that is sent to Prometheus; it must lie in the folder of the
+    /// operator's flag `--credentials` (`/etc/seatrial/credentials`). Default: no authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<String>,
-    /// File in the operator's container with the certificate authority of Prometheus (PEM). Default: the system's.
+    /// File in the operator's container with the certificate authority of Prometheus (PEM), in the same folder. Default: the
+    /// system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
     /// How often Prometheus scrapes the target's pods, in seconds. Default: 15. Rates are taken over twice this.

@@ -10,7 +10,7 @@ use k8s_openapi::api::autoscaling::v1::Scale as ScaleObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Resource, ResourceExt};
 use seatrial_core::control::error_class::{Failure, Transport};
-use seatrial_core::time::Timestamp;
+use seatrial_core::time::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{self, Api};
@@ -20,6 +20,7 @@ use super::translate;
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
 use crate::index::Key;
+use crate::prometheus::template::Template;
 use crate::prometheus::{Client as PrometheusClient, ClientConfig, Reader, ReaderSettings};
 use crate::queries::SAMPLE_TIME;
 use crate::reconcile::conditions::Reason;
@@ -29,6 +30,9 @@ use crate::scaling_policy::{Metrics, ScalingPolicy, ScalingPolicyStatus, TargetR
 
 /// Name under which this operator owns fields.
 pub const FIELD_MANAGER: &str = "seatrial-operator";
+
+/// Most Prometheus servers whose connections are kept.
+const MOST_SERVERS: usize = 256;
 
 /// Limits on Prometheus, which the operator's flags set.
 #[derive(Clone, Debug)]
@@ -123,10 +127,20 @@ impl Hands {
     }
 
     fn reader(&self, key: &Key, policy: &ScalingPolicy) -> Result<Reader, Problem> {
-        let metrics = &policy.spec.metrics;
-        let client = self.server(metrics)?;
-        Reader::new(client, &ReaderSettings::of(&policy.spec, &key.0))
-            .map_err(|(asked, error)| translate::problem(translate::name(asked), &error))
+        self.reader_over(key, policy, Span::ZERO)
+    }
+
+    /// A reader whose `$range` covers `slot`, if that is longer than two scrapes: the mean over a slot of the past.
+    fn reader_over(&self, key: &Key, policy: &ScalingPolicy, slot: Span) -> Result<Reader, Problem> {
+        let spec = &policy.spec;
+        let mut settings = ReaderSettings::of(spec, &key.0);
+        if slot > settings.scrape_interval * 2 {
+            let wait = Span::from_millis(i64::from(spec.slo.wait_milliseconds));
+            let target = (spec.target_ref.kind.as_str(), spec.target_ref.name.as_str());
+            settings.template = Template::new(&key.0, target, slot / 2, wait);
+        }
+        let client = self.server(&spec.metrics)?;
+        Reader::new(client, &settings).map_err(|(asked, error)| translate::problem(translate::name(asked), &error))
     }
 
     fn server(&self, metrics: &Metrics) -> Result<PrometheusClient, Problem> {
@@ -146,6 +160,10 @@ impl Hands {
         };
         let client =
             PrometheusClient::new(config).map_err(|error| Problem::new(Reason::SpecRefused, error.to_string()))?;
+        // Addresses come and go with policies; the connections of those in use are made again.
+        if servers.len() >= MOST_SERVERS {
+            servers.clear();
+        }
         servers.insert(place, client.clone());
         Ok(client)
     }
@@ -178,9 +196,9 @@ impl Hands {
         policy: &ScalingPolicy,
         query: HistoryQuery,
     ) -> Result<Vec<seatrial_core::scaling::policy::PastSlot>, Problem> {
-        let reader = self.reader(key, policy)?;
         let clock = &self.clock;
         let slot = clock.clock_span(query.slot);
+        let reader = self.reader_over(key, policy, slot)?;
         let past = reader.read_history(clock.clock_time(query.from), clock.clock_time(query.to), slot).await;
         let mut past = past.map_err(|error| translate::problem("the history of httpRequestsTotalRate", &error))?;
         for slot in &mut past {

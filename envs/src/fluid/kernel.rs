@@ -155,7 +155,7 @@ impl<'a> Kernel<'a> {
         let slot = self.traffic.visible_slot(self.now, self.world.lag);
         let mut counts = self.pods.counts(self.now, self.traffic.slot_end(slot - 1));
         out.metrics.clear();
-        match self.traffic.realised(slot).filter(|_| !self.traffic.is_lost(slot)) {
+        match self.traffic.realised(slot).filter(|_| !self.traffic.is_missing(slot)) {
             Some(realised) => {
                 let sums = &self.slots[self.place(slot)];
                 let deviate = self.traffic.service_deviate(slot);

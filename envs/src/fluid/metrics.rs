@@ -1,5 +1,7 @@
 //! What the metrics pipeline makes of a slot: counts as they were realised, CPU with the scatter of exponential service.
 //!
+//! A slot's values are what `rate()` makes of the scrapes at its two ends; [`crate::load::Traffic::is_missing`] says whether
+//! both came, because without one of them nothing is known of the slot.
 //! The fluid kernel knows nothing of memory, descriptors or sizes: those features stay missing rather than being invented.
 
 use seatrial_core::observe::{Feature, Metrics, Sample};

@@ -14,7 +14,7 @@ use crate::hash;
 pub use rows::{read_cells, table_of, write_cells};
 
 /// Version of a cell's rows and of what its id is made from; a change of the kernel's or the estimators' results raises it.
-pub const CELL_SCHEMA: u32 = 1;
+pub const CELL_SCHEMA: u32 = 2;
 
 /// Everything that determines the rows of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]

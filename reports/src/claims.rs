@@ -57,6 +57,8 @@ pub struct Claim {
     pub other: String,
     /// What is shown.
     pub verdict: Verdict,
+    /// Whether there is an interval to claim anything by; without one the sentence only describes.
+    pub founded: bool,
     /// The sentence.
     pub text: String,
 }
@@ -88,7 +90,9 @@ pub fn claims(scope: &Scope) -> Vec<Claim> {
 fn claim(scope: &Scope, a: &str, b: &str) -> Option<Claim> {
     let paired = scope.pair(a, b)?;
     let verdict = verdict(paired);
-    Some(Claim { subject: a.to_owned(), other: b.to_owned(), verdict, text: sentence(a, b, paired, verdict) })
+    let founded = paired.ln_ratio.low.is_some() && paired.ln_ratio.high.is_some();
+    let text = sentence(a, b, paired, verdict);
+    Some(Claim { subject: a.to_owned(), other: b.to_owned(), verdict, founded, text })
 }
 
 fn sentence(a: &str, b: &str, paired: &Paired, verdict: Verdict) -> String {

@@ -64,6 +64,16 @@ pub enum ReportError {
         /// Second variant met.
         second: &'static str,
     },
+    /// A decision log with nothing to draw.
+    #[error(
+        "the decision log `{name}` holds {found} records; it takes two of different moments to draw it: let the decision maker run longer"
+    )]
+    NoDecisions {
+        /// Whose log it is.
+        name: String,
+        /// Records found.
+        found: usize,
+    },
     /// A file could not be written.
     #[error("cannot write {}: {source}; check the free space and the permissions, then write the report again", path.display())]
     Write {

@@ -185,6 +185,17 @@ pub struct Evaluation {
     pub regimes: Vec<Scope>,
     /// What a reader must know about the comparison itself.
     pub notes: Vec<String>,
+    /// The same study at other prices of a bad request, by price; whoever can price cells anew fills it.
+    pub prices: Vec<Priced>,
+}
+
+/// A study evaluated at another price of a bad request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Priced {
+    /// Price of a bad request in pod-seconds; the evaluation that holds this one is at 1.
+    pub kappa: f64,
+    /// The evaluation at that price.
+    pub evaluation: Evaluation,
 }
 
 /// Evaluates a study.
@@ -224,7 +235,7 @@ pub fn evaluate(study: &StudyData) -> Result<Evaluation, ReportError> {
             build(regime, cells, &mut notes)
         })
         .collect();
-    Ok(Evaluation { overall, families, regimes, notes })
+    Ok(Evaluation { overall, families, regimes, notes, prices: Vec::new() })
 }
 
 fn headline_notes(study: &StudyData, any_headline: bool, overall: &Scope, notes: &mut Vec<String>) {

@@ -1,16 +1,21 @@
 //! Figures: pure functions from a study to a drawing, as SVG and PNG with the shipped font, each with its data as CSV.
 //!
-//! A figure is drawn onto a scene (a list of marks) and rendered by plotters twice, so both files show the same. Style:
-//! one fixed colour-blind-safe colour per strategy, direct labels, units on axes, thin grid, no legend box.
-//! The registry [`FIGURES`] is alphabetical; a figure is one file, one `mod`, one row.
+//! A figure is drawn onto a scene (a list of marks) and rendered by plotters twice, so both files show the same. Style: two
+//! lines above say what is compared and where; one fixed colour-blind-safe colour per strategy, direct labels, a legend line
+//! for what is not labelled, units on axes, thin grid; what leaves a scale is an arrow with its value.
+//! The registry [`FIGURES`] of a study's figures is alphabetical; a figure is one file, one `mod`, one row. [`decision_log`]
+//! stands beside it: it is drawn from records, not from a study.
 
 mod axis;
 mod cost_over_oracle;
 mod cost_violations;
+mod decision_log;
 mod forecast;
 mod labels;
 mod learning;
+mod legend;
 pub(crate) mod palette;
+pub(crate) mod place;
 mod render;
 mod scene;
 mod timeline;
@@ -19,6 +24,7 @@ use crate::error::ReportError;
 use crate::evaluation::Evaluation;
 use crate::model::StudyData;
 
+pub use decision_log::decision_log;
 pub(crate) use render::png_to;
 
 /// What a figure is drawn from.
@@ -120,9 +126,52 @@ mod tests {
         }
     }
 
+    /// Studies that lay figures out in different ways: the sample, long names, waits that fill their scale, one window, a
+    /// trace that is not headline, strategies that coincide.
+    fn studies() -> Vec<StudyData> {
+        type Change = fn(&mut StudyData);
+        let changes: [Change; 6] = [
+            |_| {},
+            |s| {
+                let long = "a_trace_with_a_very_long_name_as_clusters_give_them_to_namespaces_and_their_deployments_in_production";
+                s.cells.iter_mut().for_each(|cell| cell.family = long.to_owned());
+                s.timelines.iter_mut().for_each(|timeline| timeline.series = long.to_owned());
+                s.forecasts.iter_mut().for_each(|track| track.series = long.to_owned());
+            },
+            |s| {
+                s.timelines
+                    .iter_mut()
+                    .flat_map(|t| &mut t.rows)
+                    .for_each(|row| row.p95_wait_s = row.p95_wait_s.min(1.0));
+            },
+            |s| s.cells.iter_mut().for_each(|cell| cell.windows.truncate(1)),
+            |s| s.cells.iter_mut().for_each(|cell| cell.headline = false),
+            |s| s.cells.iter_mut().flat_map(|cell| &mut cell.windows).for_each(|window| window.bad = 0.0),
+        ];
+        let changed = |change: Change| {
+            let mut study = sample::study();
+            change(&mut study);
+            study
+        };
+        changes.into_iter().map(changed).collect()
+    }
+
+    #[test]
+    fn titles_say_what_where_and_whether_it_counts() {
+        let mut study = sample::study();
+        study.cells.iter_mut().for_each(|cell| (cell.headline, cell.family) = (false, "all".to_owned()));
+        for figure in drawn(&study) {
+            let place = if figure.id == "learning" { "10 seeds, 0 to 9" } else { "Jun 1998" };
+            assert!(figure.title.contains(place), "{}", figure.title);
+            let marked = figure.title.contains("(not headline)");
+            assert_eq!(marked, figure.id != "learning", "{}", figure.title);
+        }
+        assert!(drawn(&sample::study()).iter().all(|figure| !figure.title.contains("not headline")));
+    }
+
     #[test]
     fn no_text_is_clipped_and_no_two_texts_overlap() {
-        for figure in drawn(&sample::study()) {
+        for figure in studies().iter().flat_map(drawn) {
             let boxes = figure.scene.text_boxes();
             for (i, (text, a)) in boxes.iter().enumerate() {
                 assert!(a.inside(figure.scene.width, figure.scene.height), "{}: `{text}` is clipped: {a:?}", figure.id);

@@ -27,37 +27,38 @@ pub fn grouped(value: f64, decimals: usize) -> String {
     out
 }
 
-/// Three significant digits without an exponent where that stays short: for tick marks and labels.
+/// Three significant digits without an exponent and without idle zeros: for single ticks and labels.
 #[must_use]
 pub fn short(value: f64) -> String {
     let size = value.abs();
-    let decimals = match size {
-        s if s >= 100.0 || s == 0.0 => 0,
-        s if s >= 10.0 => 1,
-        s if s >= 1.0 => 2,
-        s if s >= 0.1 => 3,
-        _ => 4,
+    let decimals = if size >= 100.0 || size == 0.0 {
+        0
+    } else {
+        let mut floor = 10.0;
+        let mut decimals = 1;
+        while size < floor && decimals < 9 {
+            floor /= 10.0;
+            decimals += 1;
+        }
+        decimals
     };
     let text = grouped(value, decimals);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// [`short`], with as many decimals more as it takes to tell values apart that lie `spacing` apart.
+/// A tick of an axis whose ticks lie `spacing` apart: as many decimals as the spacing has, the same for all ticks but zero.
+/// Without a spacing (a logarithmic axis) it is [`short`].
 #[must_use]
 pub fn spaced(value: f64, spacing: f64) -> String {
-    if !(spacing > 0.0 && spacing < 0.02 * value.abs()) {
+    if value == 0.0 || !(spacing > 0.0 && spacing.is_finite()) {
         return short(value);
     }
     // A spacing of 25 needs none, one of 0.0025 four: the mantissas are 1, 2, 2.5 and 5.
-    let decimals = (1..=9).find(|decimals| {
+    let whole = |decimals: &i32| {
         let scaled = spacing * 10_f64.powi(*decimals);
         (scaled - scaled.round()).abs() < 1e-6 * scaled
-    });
-    if (spacing - spacing.round()).abs() < 1e-9 {
-        short(value)
-    } else {
-        grouped(value, decimals.map_or(9, i32::unsigned_abs) as usize)
-    }
+    };
+    grouped(value, (0..=9).find(whole).map_or(9, i32::unsigned_abs) as usize)
 }
 
 /// A share as percent.
@@ -101,9 +102,18 @@ fn month_name(month: i64) -> &'static str {
     usize::try_from(month - 1).ok().and_then(|i| MONTHS.get(i)).copied().unwrap_or("")
 }
 
-/// `21 Jun`.
+/// Whether a moment stands on no calendar: traces with relative time only begin at the epoch.
+#[must_use]
+pub const fn is_relative(at_us: i64) -> bool {
+    civil_date(at_us).0 == 1970
+}
+
+/// `21 Jun`; `day 28` of a trace that has relative time only.
 #[must_use]
 pub fn day_label(at_us: i64) -> String {
+    if is_relative(at_us) {
+        return format!("day {}", at_us.div_euclid(DAY_US) + 1);
+    }
     let (_, month, day) = civil_date(at_us);
     format!("{day} {}", month_name(month))
 }
@@ -113,6 +123,25 @@ pub fn day_label(at_us: i64) -> String {
 pub fn iso_date(at_us: i64) -> String {
     let (year, month, day) = civil_date(at_us);
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// `28 Jan 2026`, `21 Jun to 27 Jun 1998` or `day 22 to day 28`: what is the same is said once.
+#[must_use]
+pub fn span_label(first_us: i64, last_us: i64) -> String {
+    let (from, to) = (civil_date(first_us), civil_date(last_us));
+    let year = |at_us: i64, year: i64| if is_relative(at_us) { String::new() } else { format!(" {year}") };
+    let end = format!("{}{}", day_label(last_us), year(last_us, to.0));
+    match (from == to, from.0 == to.0) {
+        (true, _) => end,
+        (false, true) => format!("{} to {end}", day_label(first_us)),
+        (false, false) => format!("{}{} to {end}", day_label(first_us), year(first_us, from.0)),
+    }
+}
+
+/// The zone of clock times: none where the time is relative.
+#[must_use]
+pub const fn zone(at_us: i64) -> &'static str {
+    if is_relative(at_us) { "" } else { " UTC" }
 }
 
 /// `14:30`.
@@ -159,9 +188,15 @@ mod tests {
         for (value, spacing, expected) in [
             (13.6425, 0.0025, "13.6425"),
             (13.64, 0.01, "13.64"),
+            (13.6, 0.05, "13.60"),
             (1_500.0, 250.0, "1,500"),
-            (0.5, 0.25, "0.5"),
+            (100.0, 20.0, "100"),
+            (0.5, 0.25, "0.50"),
+            (0.0, 0.25, "0"),
+            (-10.0, 5.0, "-10"),
             (7.0, 0.0, "7"),
+            (100.0, 0.0, "100"),
+            (0.001, 0.0, "0.001"),
         ] {
             assert_eq!(spaced(value, spacing), expected);
         }
@@ -170,7 +205,9 @@ mod tests {
     #[test]
     fn short_keeps_about_three_digits() {
         for (value, expected) in
-            [(0.0, "0"), (1_500.0, "1,500"), (12.5, "12.5"), (1.2, "1.2"), (0.05, "0.05"), (2.0, "2")]
+            [(0.0, "0"), (1_500.0, "1,500"), (100.0, "100"), (12.5, "12.5"), (1.2, "1.2"), (0.05, "0.05"), (2.0, "2")]
+                .into_iter()
+                .chain([(1.0, "1"), (0.00067, "0.00067"), (0.000_02, "0.00002"), (0.0175, "0.0175")])
         {
             assert_eq!(short(value), expected);
         }
@@ -182,8 +219,15 @@ mod tests {
         assert_eq!(iso_date(898_387_200_000_000), "1998-06-21");
         assert_eq!(iso_date(951_782_400_000_000), "2000-02-29");
         assert_eq!(iso_date(-1), "1969-12-31");
-        assert_eq!(day_label(0), "1 Jan");
+        assert_eq!(day_label(898_387_200_000_000), "21 Jun");
+        assert_eq!(day_label(27 * DAY_US), "day 28");
         assert_eq!(clock_label(52_200_000_000), "14:30");
+        let new_year = 915_148_800_000_000;
+        assert_eq!(span_label(new_year, new_year + DAY_US - 1), "1 Jan 1999");
+        assert_eq!(span_label(new_year, new_year + DAY_US), "1 Jan to 2 Jan 1999");
+        assert_eq!(span_label(new_year - 1, new_year), "31 Dec 1998 to 1 Jan 1999");
+        assert_eq!(span_label(27 * DAY_US, 28 * DAY_US - 1), "day 28");
+        assert_eq!(span_label(21 * DAY_US, 28 * DAY_US - 1), "day 22 to day 28");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use askama::Template;
 use crate::claims::{self, Claim};
 use crate::error::ReportError;
 use crate::evaluation::{Evaluation, Scope};
-use crate::figures::Figure;
-use crate::format::{grouped, iso_date};
+use crate::figures::{Figure, place};
+use crate::format::grouped;
 use crate::model::{Fact, Opening, StudyData, TrialRow, Variant};
 use crate::stats::{BOOTSTRAP_SEED, RESAMPLES};
 use crate::tables::{self, Table, shown_scopes};
@@ -30,6 +30,7 @@ struct Page<'a> {
     notes: Vec<String>,
     failures: Vec<String>,
     tables: Vec<Laid>,
+    sensitivity: Option<Laid>,
     figures: Vec<Shown<'a>>,
     trials: Vec<Trials>,
     openings: &'a [Opening],
@@ -39,8 +40,36 @@ struct Page<'a> {
 /// What is claimed over one scope; the title is empty where there is only one.
 struct Findings {
     title: String,
-    rivals: Vec<Claim>,
-    attribution: Vec<Claim>,
+    rivals: Said,
+    attribution: Said,
+}
+
+/// Sentences with an interval behind them, and those without, which are folded away.
+struct Said {
+    founded: Vec<Claim>,
+    unfounded: Vec<Claim>,
+}
+
+impl Said {
+    fn new(claims: Vec<Claim>) -> Self {
+        let (founded, unfounded) = claims.into_iter().partition(|claim| claim.founded);
+        Self { founded, unfounded }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.founded.is_empty() && self.unfounded.is_empty()
+    }
+}
+
+/// Guards that override too much, with their scope where there are several.
+fn busy_guards(evaluation: &Evaluation) -> Vec<String> {
+    let scopes = claims::claim_scopes(evaluation);
+    let place = |scope: &Scope| if scopes.len() > 1 { format!("`{}`: ", scope.name) } else { String::new() };
+    let lines = |scope: &&Scope| {
+        let place = place(scope);
+        claims::busy_guards(scope).into_iter().map(move |line| format!("{place}{line}"))
+    };
+    scopes.iter().flat_map(lines).collect()
 }
 
 fn findings(evaluation: &Evaluation) -> Vec<Findings> {
@@ -54,12 +83,12 @@ fn findings(evaluation: &Evaluation) -> Vec<Findings> {
         };
         let (attribution, rivals) = all.into_iter().partition(is_attribution);
         let title = if several { scope.name.clone() } else { String::new() };
-        Findings { title, rivals, attribution }
+        Findings { title, rivals: Said::new(rivals), attribution: Said::new(attribution) }
     };
     scopes.into_iter().map(of).filter(|found| !(found.rivals.is_empty() && found.attribution.is_empty())).collect()
 }
 
-/// A table whose intervals stand below their values, so that it stays narrow.
+/// A table whose intervals stand below their values and whose variant stands below its strategy, so that it stays narrow.
 struct Laid {
     title: String,
     heads: Vec<String>,
@@ -76,8 +105,44 @@ fn laid(table: Table) -> Laid {
         Some((value, interval)) => Cell { value: value.to_owned(), interval: format!("[{interval}") },
         None => Cell { value: text, interval: String::new() },
     };
-    let rows = table.rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect();
-    Laid { title: table.title, heads: table.heads, rows }
+    let row = |mut row: Vec<String>| {
+        let variant = row.remove(1);
+        let mut cells: Vec<Cell> = row.into_iter().map(cell).collect();
+        cells[0].interval = variant;
+        cells
+    };
+    let mut heads = table.heads;
+    heads.remove(1);
+    // Heads may break between words, not within `pod-s`.
+    heads.iter_mut().for_each(|head| *head = head.replace('-', "\u{2011}"));
+    Laid { title: table.title, heads, rows: table.rows.into_iter().map(row).collect() }
+}
+
+/// HTML of a text in which what stands between backticks is code.
+fn coded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let parts: Vec<&str> = text.split('`').collect();
+    for (i, part) in parts.iter().enumerate() {
+        // An opening backtick without its closing one stays what it is.
+        let (open, close) = match (i % 2 == 1, i + 1 < parts.len()) {
+            (true, true) => ("<code>", "</code>"),
+            (true, false) => ("`", ""),
+            (false, _) => ("", ""),
+        };
+        out.push_str(open);
+        for c in part.chars() {
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                other => out.push(other),
+            }
+        }
+        out.push_str(close);
+    }
+    out
 }
 
 struct Shown<'a> {
@@ -100,15 +165,16 @@ struct Trials {
 /// [`ReportError::Render`] if the template engine fails.
 pub fn page(study: &StudyData, evaluation: &Evaluation, figures: &[Figure]) -> Result<String, ReportError> {
     let findings = findings(evaluation);
-    let guards = claims::claim_scopes(evaluation).into_iter().flat_map(claims::busy_guards);
+    let guards = busy_guards(evaluation);
     let page = Page {
         study,
         size: evaluation.overall.size_in_words(),
-        span: span(study),
+        span: place::in_words(&place::dated(study.cells.iter())),
         attributed: findings.iter().any(|found| !found.attribution.is_empty()),
         findings,
-        notes: study.notes.iter().chain(&evaluation.notes).cloned().collect(),
-        failures: study.failures.iter().cloned().chain(guards).collect(),
+        notes: study.notes.iter().chain(&evaluation.notes).map(|note| coded(note)).collect(),
+        failures: study.failures.iter().cloned().chain(guards).map(|line| coded(&line)).collect(),
+        sensitivity: tables::sensitivity(evaluation).map(laid),
         tables: shown_scopes(evaluation).into_iter().map(|scope| laid(tables::strategies(scope))).collect(),
         figures: shown(figures),
         trials: trials(&study.trials),
@@ -116,15 +182,6 @@ pub fn page(study: &StudyData, evaluation: &Evaluation, figures: &[Figure]) -> R
         provenance: provenance(study),
     };
     page.render().map_err(|error| ReportError::Render { what: "index.html", reason: error.to_string() })
-}
-
-fn span(study: &StudyData) -> String {
-    let days = || study.cells.iter().flat_map(|cell| cell.windows.iter().map(|window| window.day_us));
-    match (days().min(), days().max()) {
-        (Some(first), Some(last)) if first < last => format!("{} to {}", iso_date(first), iso_date(last)),
-        (Some(first), _) => iso_date(first),
-        _ => String::new(),
-    }
 }
 
 fn shown(figures: &[Figure]) -> Vec<Shown<'_>> {
@@ -224,7 +281,8 @@ mod tests {
         assert!(html.contains("<h3>nasa_http</h3>") && html.contains("<h3>worldcup98</h3>"));
         assert_eq!(html.matches("lstm-dqn is cheaper than hpa-global by").count(), 2);
         study.cells.iter_mut().for_each(|cell| cell.guard_share = Some(0.4));
-        assert!(rendered(&study).contains("in 40.0 % of its steps"));
+        let html = rendered(&study);
+        assert!(html.contains("<code>nasa_http</code>: The guard overrode lstm-dqn in 40.0 % of its steps"));
     }
 
     #[test]
@@ -246,5 +304,52 @@ mod tests {
         (study.openings, study.provenance) = (vec![], vec![]);
         let html = rendered(&study);
         assert!(html.contains("One window only") && html.contains("No claim about lstm-dqn"));
+        let folded = html.find("<details class=\"unfounded\">").unwrap();
+        assert!(folded < html.find("No claim about").unwrap());
+        assert!(
+            html.contains("<summary>7 comparisons without a claim: one window only</summary>"),
+            "{}",
+            &html[folded..folded + 200]
+        );
+        assert!(!rendered(&sample::study()).contains("class=\"unfounded\""), "what has an interval is not folded away");
+    }
+
+    #[test]
+    fn backticks_become_code_and_nothing_else_becomes_markup() {
+        for (text, expected) in [
+            ("`a_b` is <read>", "<code>a_b</code> is &lt;read&gt;"),
+            ("a `<b>` & 'c'", "a <code>&lt;b&gt;</code> &amp; &#39;c&#39;"),
+            ("one ` alone", "one ` alone"),
+            ("`x` and `y", "<code>x</code> and `y"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(coded(text), expected);
+        }
+        let mut study = sample::study();
+        study.notes = vec!["`generated` is not headline".to_owned()];
+        assert!(rendered(&study).contains("<li><code>generated</code> is not headline</li>"));
+    }
+
+    #[test]
+    fn tables_lead_with_strategy_and_ratio_and_scroll_alone() {
+        let html = rendered(&sample::study());
+        let table = &html[html.find("<table").unwrap()..html.find("</table>").unwrap()];
+        let heads: Vec<&str> =
+            table.split("<th scope=\"col\">").skip(1).map(|h| h.split('<').next().unwrap()).collect();
+        assert_eq!(heads[..2], ["strategy", "J/J*"]);
+        assert_eq!(heads.len(), 8, "the variant stands below its strategy");
+        assert!(!table.contains("<caption"), "a caption inside would be cut where the table scrolls");
+        assert!(html.contains("<td>lstm-dqn<span>learned</span></td>"));
+    }
+
+    #[test]
+    fn other_prices_have_a_table_of_their_own() {
+        let study = sample::study();
+        let mut evaluation = evaluation::evaluate(&study).unwrap();
+        assert!(!page(&study, &evaluation, &[]).unwrap().contains("id=\"prices\""));
+        let priced = |kappa| evaluation::Priced { kappa, evaluation: evaluation::evaluate(&study).unwrap() };
+        evaluation.prices = vec![priced(0.3), priced(3.0)];
+        let html = page(&study, &evaluation, &[]).unwrap();
+        assert!(html.contains("id=\"prices\"") && html.contains("J/J* at κ = 0.3") && html.contains("J/J* at κ = 3"));
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::claims::{Verdict, verdict};
 use crate::evaluation::{Evaluation, Metric, Scope, StrategyResult};
-use crate::format::{csv_field, grouped, percent, with_interval};
+use crate::format::{csv_field, grouped, percent, short, with_interval};
 use crate::model::Variant;
 use crate::stats::Estimate;
 
@@ -107,8 +107,8 @@ pub fn strategies(scope: &Scope) -> Table {
     let heads = [
         "strategy",
         "variant",
-        "J per window, pod-s",
         "J/J*",
+        "J per window, pod-s",
         "skill",
         "bad requests, %",
         "pod-hours per window",
@@ -122,8 +122,8 @@ pub fn strategies(scope: &Scope) -> Table {
         vec![
             strategy.id.clone(),
             strategy.variant.as_str().to_owned(),
-            show(Metric::Cost, &|x| grouped(x, 0)),
             show(Metric::CostOverOracle, &|x| grouped(x, 3)),
+            show(Metric::Cost, &|x| grouped(x, 0)),
             show(Metric::Skill, &|x| grouped(x, 2)),
             show(Metric::BadFraction, &|x| percent(x, 3)),
             show(Metric::PodSeconds, &|x| grouped(x / 3_600.0, 1)),
@@ -137,25 +137,59 @@ pub fn strategies(scope: &Scope) -> Table {
 fn oracle_row(scope: &Scope) -> Option<Vec<String>> {
     let bounds = scope.oracle?;
     let cost = match bounds.upper {
-        Some(upper) => format!("{} to {}", grouped(bounds.lower, 0), grouped(upper, 0)),
+        Some(upper) => between(&grouped(bounds.lower, 0), &grouped(upper, 0)),
         None => format!("at least {}", grouped(bounds.lower, 0)),
     };
-    let ratio =
-        bounds.upper.map_or_else(|| "1".to_owned(), |upper| format!("1 to {}", grouped(upper / bounds.lower, 3)));
+    let ratio = bounds.upper.map_or_else(|| "1".to_owned(), |upper| one_to(upper / bounds.lower));
     let plan = |metric, f: &dyn Fn(f64) -> String| {
         scope.plan.as_ref().and_then(|plan| plan.value(metric)).map_or_else(|| "–".to_owned(), f)
     };
     Some(vec![
         "oracle".to_owned(),
         "bound".to_owned(),
-        cost,
         ratio,
+        cost,
         "1".to_owned(),
         plan(Metric::BadFraction, &|x| percent(x, 3)),
         plan(Metric::PodSeconds, &|x| grouped(x / 3_600.0, 1)),
         plan(Metric::Changes, &|x| grouped(x, 0)),
         "–".to_owned(),
     ])
+}
+
+/// Both ends, or one where they read the same.
+fn between(low: &str, high: &str) -> String {
+    if low == high { low.to_owned() } else { format!("{low} to {high}") }
+}
+
+/// `1`, or `1 to 1.013` where the ratio differs from 1 in the third decimal.
+fn one_to(ratio: f64) -> String {
+    let high = grouped(ratio, 3);
+    if high == "1.000" { "1".to_owned() } else { format!("1 to {high}") }
+}
+
+/// J/J* at every price of a bad request, strategies in their order at the price of 1; `None` if there is no other price.
+#[must_use]
+pub fn sensitivity(evaluation: &Evaluation) -> Option<Table> {
+    let prices = &evaluation.prices;
+    prices.first()?;
+    let mut columns: Vec<(f64, &Evaluation)> = prices.iter().map(|priced| (priced.kappa, &priced.evaluation)).collect();
+    columns.push((1.0, evaluation));
+    columns.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let heads: Vec<String> = columns.iter().map(|(kappa, _)| format!("J/J* at κ = {}", short(*kappa))).collect();
+    let heads: Vec<&str> = ["strategy", "variant"].into_iter().chain(heads.iter().map(String::as_str)).collect();
+    let mut table =
+        Table::new(format!("Price κ of a bad request in pod-seconds, {}", title(&evaluation.overall)), &heads);
+    for strategy in evaluation.overall.ranked() {
+        let at = |(_, priced): &(f64, &Evaluation)| {
+            let estimate = priced.overall.strategy(&strategy.id).and_then(|s| s.get(Metric::CostOverOracle));
+            with_interval(estimate, |x| grouped(x, 3))
+        };
+        let mut row = vec![strategy.id.clone(), strategy.variant.as_str().to_owned()];
+        row.extend(columns.iter().map(at));
+        table.rows.push(row);
+    }
+    Some(table)
 }
 
 /// Every ordered pair of a scope, `a` from the cheapest to the dearest.
@@ -315,14 +349,16 @@ pub fn files(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
         }
         out
     };
-    vec![
+    let mut files = vec![
         ("paired.csv", paired_csv(evaluation)),
         ("paired.md", all(paired, Table::markdown)),
         ("paired.tex", all(paired, Table::latex)),
         ("strategies.csv", strategies_csv(evaluation)),
         ("strategies.md", all(strategies, Table::markdown)),
         ("strategies.tex", all(strategies, Table::latex)),
-    ]
+    ];
+    files.extend(sensitivity(evaluation).map(|table| ("sensitivity.md", table.markdown())));
+    files
 }
 
 #[cfg(test)]
@@ -358,6 +394,35 @@ mod tests {
         assert!(latex.contains("bad requests, \\%") && latex.contains("\\bottomrule"));
         assert_eq!(latex.matches("\\\\\n").count(), 15);
         assert_eq!(paired(&result.overall).rows.len(), 13 * 12);
+    }
+
+    /// The bound is told once where its ends read the same.
+    #[test]
+    fn the_oracle_row_has_no_idle_range() {
+        for (ratio, expected) in [(1.0, "1"), (1.000_4, "1"), (1.000_6, "1 to 1.001"), (1.013, "1 to 1.013")] {
+            assert_eq!(one_to(ratio), expected);
+        }
+        let mut overall = result().overall;
+        let row = |scope: &Scope| strategies(scope).rows[0].clone();
+        overall.oracle = Some(evaluation::OracleBounds { lower: 1_000.0, upper: Some(1_000.2) });
+        assert_eq!(row(&overall)[2..4], ["1", "1,000"]);
+        overall.oracle = Some(evaluation::OracleBounds { lower: 1_000.0, upper: Some(1_020.0) });
+        assert_eq!(row(&overall)[2..4], ["1 to 1.020", "1,000 to 1,020"]);
+        overall.oracle = Some(evaluation::OracleBounds { lower: 1_000.0, upper: None });
+        assert_eq!(row(&overall)[2..4], ["1", "at least 1,000"]);
+    }
+
+    #[test]
+    fn prices_stand_side_by_side_in_their_order() {
+        let mut priced = result();
+        assert_eq!(sensitivity(&priced), None);
+        let at = |kappa| evaluation::Priced { kappa, evaluation: result() };
+        priced.prices = vec![at(3.0), at(0.3)];
+        let table = sensitivity(&priced).unwrap();
+        assert_eq!(table.heads[2..], ["J/J* at κ = 0.3", "J/J* at κ = 1", "J/J* at κ = 3"]);
+        assert_eq!(table.rows.len(), priced.overall.strategies.len());
+        assert!(table.rows.iter().all(|row| row.len() == 5 && row[2] == row[3]), "the sample is not priced anew");
+        assert_eq!(files(&priced).last().unwrap().0, "sensitivity.md");
     }
 
     #[test]

@@ -62,7 +62,11 @@ pub fn write_evaluated(dir: &Path, study: &StudyData, evaluation: &Evaluation) -
     })
 }
 
-fn write_figure(folder: &Path, figure: &Figure) -> Result<[PathBuf; 3], ReportError> {
+/// Writes a figure as SVG, PNG and CSV into `folder`, which is created if it is missing.
+///
+/// # Errors
+/// A file that cannot be written, or a figure that cannot be drawn.
+pub fn write_figure(folder: &Path, figure: &Figure) -> Result<[PathBuf; 3], ReportError> {
     let at = |extension: &str| folder.join(format!("{}.{extension}", figure.id));
     let svg = write_file(&at("svg"), figure.svg.as_bytes())?;
     let csv = write_file(&at("csv"), figure.csv.as_bytes())?;

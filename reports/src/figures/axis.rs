@@ -23,13 +23,6 @@ impl Scale {
         Some(Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, log: false })
     }
 
-    /// A logarithmic scale that holds the positive `values`, widened by a twentieth of its length.
-    pub(crate) fn logarithmic(values: impl Iterator<Item = f64>) -> Option<Self> {
-        let (low, high) = extent(values.filter(|x| *x > 0.0))?;
-        let widen = (high / low).powf(0.05).max(1.02);
-        Some(Self { low: low / widen, high: high * widen, log: true })
-    }
-
     /// Where `value` lies: 0 at the low end, 1 at the high end; clamped to just that.
     pub(crate) fn share(&self, value: f64) -> f64 {
         let share = if self.log {
@@ -63,8 +56,13 @@ impl Scale {
             .collect()
     }
 
+    /// Whether ticks are powers of ten, and not multiples of a step.
+    fn decades(&self) -> bool {
+        self.log && self.high / self.low >= 4.0
+    }
+
     fn log_ticks(&self, most: usize) -> Vec<f64> {
-        if self.high / self.low < 4.0 {
+        if !self.decades() {
             return self.linear_ticks(most);
         }
         let within = |tick: &f64| *tick >= self.low * (1.0 - 1e-9) && *tick <= self.high * (1.0 + 1e-9);
@@ -74,6 +72,13 @@ impl Scale {
         let dense = all(&[1.0, 2.0, 5.0]);
         if dense.len() <= most { dense } else { all(&[1.0]) }
     }
+}
+
+/// Where a scale ends that shows the many and not the few: `reach` times as far beyond the median as the median lies beyond
+/// `from`, where values begin. What lies beyond is drawn as an arrow with its value.
+pub(crate) fn end_of_many(values: &[f64], from: f64, reach: f64) -> f64 {
+    let median = crate::stats::quantile(values, 0.5).unwrap_or(from);
+    median + reach * (median - from).max(0.0)
 }
 
 /// Least and greatest finite value.
@@ -92,9 +97,12 @@ fn step(raw: f64) -> f64 {
     factor * power
 }
 
-/// Ticks and the least distance between two of them (0 with fewer than two).
+/// Ticks and the least distance between two of them (0 with fewer than two, or where they are powers and no multiples).
 fn spaced_ticks(scale: &Scale, most: usize) -> (Vec<f64>, f64) {
     let ticks = scale.ticks(most);
+    if scale.decades() {
+        return (ticks, 0.0);
+    }
     let spacing = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
     // Ticks are products of the step: without rounding 13.6425 is 13.642500000000001 apart from its neighbour.
     let spacing = if spacing.is_finite() { (spacing * 1e9).round() / 1e9 } else { 0.0 };
@@ -121,15 +129,17 @@ pub(crate) fn x_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usiz
     }
 }
 
+/// Distances of time marks in minutes.
+const TIME_STEPS_MIN: [i64; 17] =
+    [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 5_760, 10_080, 20_160, 40_320];
+const MINUTE_US: i64 = DAY_US / 1_440;
+
 /// Vertical grid lines at round times; labels below if `labelled`: days over several days, else the time of day.
 pub(crate) fn time_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, labelled: bool) {
     #[expect(clippy::cast_possible_truncation, reason = "microseconds of real times")]
     let (from, to) = (scale.low as i64, scale.high as i64);
-    let hours = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336]
-        .into_iter()
-        .find(|h| (to - from) / (h * DAY_US / 24) <= 9)
-        .unwrap_or(672);
-    let step = hours * DAY_US / 24;
+    let few = |minutes: &i64| (to - from) / (minutes * MINUTE_US) <= 9;
+    let step = TIME_STEPS_MIN.into_iter().find(few).unwrap_or(80_640) * MINUTE_US;
     let mut tick = from.div_euclid(step) * step;
     if tick < from {
         tick += step;
@@ -139,14 +149,28 @@ pub(crate) fn time_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, labelle
         let x = scale.x(tick as f64, frame);
         scene.line(vec![(x, frame.top), (x, frame.bottom)], GRID, 1.0);
         if labelled {
-            let label = if hours >= 24 || tick.rem_euclid(DAY_US) == 0 {
-                format::day_label(tick)
-            } else {
-                format::clock_label(tick)
-            };
+            let whole = step >= DAY_US || tick.rem_euclid(DAY_US) == 0;
+            let label = if whole { format::day_label(tick) } else { format::clock_label(tick) };
             scene.text((x, frame.bottom + 1.4 * LABEL), &label, (LABEL, SOFT, Hold::Middle));
         }
         tick += step;
+    }
+}
+
+/// Horizontal lines at powers of ten; labels at as many of them as have room.
+pub(crate) fn decade_axis(scene: &mut Scene, frame: &Frame, scale: &Scale) {
+    let decades = (scale.high / scale.low).log10();
+    let stride = if (frame.bottom - frame.top) / decades >= 1.1 * LABEL { 1 } else { 2 };
+    for k in 0..12_i32 {
+        let tick = scale.low * 10_f64.powi(k);
+        if tick > scale.high * (1.0 + 1e-9) {
+            break;
+        }
+        let y = scale.y(tick, frame);
+        scene.line(vec![(frame.left, y), (frame.right, y)], GRID, 1.0);
+        if k % stride == 0 {
+            scene.text((frame.left - 7.0, y + 0.36 * LABEL), &format::short(tick), (LABEL, SOFT, Hold::End));
+        }
     }
 }
 
@@ -160,12 +184,40 @@ mod tests {
         assert_eq!((scale.low, scale.high), (0.0, 100.0));
         assert_eq!(Scale::linear([0.0, 2_080.0].into_iter(), true).unwrap().high, 2_250.0);
         assert_eq!(scale.ticks(5), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
-        let log = Scale::logarithmic([0.02, 40.0].into_iter()).unwrap();
-        assert_eq!(log.ticks(5), [0.1, 1.0, 10.0]);
+        assert_eq!(Scale { low: 0.02, high: 40.0, log: true }.ticks(5), [0.1, 1.0, 10.0]);
         assert_eq!(Scale::linear([f64::NAN].into_iter(), true), None);
-        assert_eq!(Scale::logarithmic([0.0, -1.0].into_iter()), None);
         let flat = Scale::linear([5.0, 5.0].into_iter(), false).unwrap();
         assert!(flat.low < flat.high);
+    }
+
+    /// Labels as a reader expects them: no idle zeros on powers of ten, equal decimals on a linear axis.
+    #[test]
+    fn tick_labels_by_scale() {
+        let log = |low, high| Scale { low, high, log: true };
+        let linear = |low, high| Scale { low, high, log: false };
+        let cases: [(Scale, &[&str]); 6] = [
+            (log(0.0007, 4.5), &["0.001", "0.01", "0.1", "1"]),
+            (log(0.5, 200.0), &["1", "10", "100"]),
+            (log(250.0, 550.0), &["250", "300", "350", "400", "450", "500", "550"]),
+            (linear(0.0, 0.25), &["0", "0.05", "0.10", "0.15", "0.20", "0.25"]),
+            (linear(0.0, 100.0), &["0", "20", "40", "60", "80", "100"]),
+            (linear(13.635, 13.67), &["13.635", "13.640", "13.645", "13.650", "13.655", "13.660", "13.665", "13.670"]),
+        ];
+        for (scale, expected) in cases {
+            let (ticks, spacing) = spaced_ticks(&scale, 7);
+            let labels: Vec<String> = ticks.into_iter().map(|tick| format::spaced(tick, spacing)).collect();
+            assert_eq!(labels, expected, "{scale:?}");
+        }
+    }
+
+    /// Worldcup's bad requests in percent: the strategy without a floor is left out, all others stay.
+    #[test]
+    fn the_many_end_before_the_outlier() {
+        let bad = [0.15, 0.16, 0.17, 0.20, 0.17, 0.24, 0.24, 0.15, 0.05, 0.0007, 4.05];
+        let end = end_of_many(&bad, 0.0, 3.0);
+        assert_eq!(bad.iter().filter(|x| **x > end).count(), 1, "{end}");
+        assert_eq!(end_of_many(&[0.0, 0.0, 0.0, 2.0], 0.0, 3.0), 0.0);
+        assert_eq!(end_of_many(&[], 1.0, 3.0), 1.0);
     }
 
     #[test]

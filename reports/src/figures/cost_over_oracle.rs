@@ -1,15 +1,20 @@
 //! J/J* of every strategy, from the cheapest to the dearest: dot, 95 % interval, and the number beside it.
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, end_of_many};
+use super::legend::{self, Swatch};
 use super::palette::color;
-use super::scene::{Frame, Hold, INK, LABEL, SOFT, Scene, TITLE, text_frame};
+use super::place::Heading;
+use super::scene::{Frame, Hold, INK, LABEL, SOFT, Scene, text_frame};
 use super::{Sketch, Source};
 use crate::evaluation::{Metric, Scope, StrategyResult};
 use crate::format::{grouped, slug, with_interval};
-use crate::tables::{NOT_HEADLINE, shown_scopes};
+use crate::model::Variant;
+use crate::stats::Estimate;
+use crate::tables::shown_scopes;
 
+const WIDTH: f64 = 860.0;
 const ROW: f64 = 25.0;
-const TOP: f64 = 62.0;
+const TOP: f64 = 104.0;
 
 pub(super) fn draw(source: &Source<'_>) -> Vec<Sketch> {
     shown_scopes(source.evaluation).into_iter().filter_map(|scope| sketch(scope, source)).collect()
@@ -21,24 +26,29 @@ fn sketch(scope: &Scope, source: &Source<'_>) -> Option<Sketch> {
     let best = rows.first()?;
     let overall = scope.name == source.evaluation.overall.name;
     let id = if overall { "cost-over-oracle".to_owned() } else { format!("cost-over-oracle-{}", slug(&scope.name)) };
-    let mark = if scope.headline { String::new() } else { format!(", {NOT_HEADLINE}") };
-    let title = format!("Cost over the optimum, {}{mark}", scope.name);
+    let heading = Heading::of_scope("Cost over the optimum by strategy", scope, source.study);
     let caption = format!(
         "Cost J over the certified lower bound of the least cost, J*, by strategy ({}). 1 is the bound: no schedule is cheaper. \
-         Dots are geometric means, bars 95 % bootstrap intervals, arrows lie beyond the scale. The lowest is {} at {}.",
+         Dots are geometric means, bars 95 % bootstrap intervals; what an arrow points to lies beyond the scale and stands in the numbers. \
+         The lowest is {} at {}.",
         scope.size_in_words(),
         best.id,
         with_interval(best.get(Metric::CostOverOracle), |x| grouped(x, 3)),
     );
-    let scene = scene(scope, &rows, &title)?;
-    Some(Sketch { id, title, caption, csv: csv(scope, &rows), scene })
+    let scene = scene(scope, &rows, &heading)?;
+    Some(Sketch { id, title: heading.joined(), caption, csv: csv(scope, &rows), scene })
 }
 
-fn scene(scope: &Scope, rows: &[&StrategyResult], title: &str) -> Option<Scene> {
-    let estimates: Vec<_> = rows.iter().filter_map(|row| row.get(Metric::CostOverOracle)).collect();
+fn scale_of(estimates: &[&Estimate]) -> Option<Scale> {
+    let values: Vec<f64> = estimates.iter().map(|e| e.value).collect();
+    let limit = end_of_many(&values, 1.0, 2.0).max(1.02);
     let ends = estimates.iter().flat_map(|e| [Some(e.value), e.low, e.high]).flatten();
-    let limit = limit(rows)?;
-    let scale = Scale::linear(ends.chain([1.0]).filter(|ratio| *ratio <= limit), false)?;
+    Scale::linear(ends.chain([1.0]).filter(|ratio| *ratio <= limit), false)
+}
+
+fn scene(scope: &Scope, rows: &[&StrategyResult], heading: &Heading) -> Option<Scene> {
+    let estimates: Vec<_> = rows.iter().filter_map(|row| row.get(Metric::CostOverOracle)).collect();
+    let scale = scale_of(&estimates)?;
     let widest = |texts: &mut dyn Iterator<Item = String>| {
         texts.map(|t| text_frame((0.0, 0.0), &t, LABEL, Hold::Start).right).fold(0.0, f64::max)
     };
@@ -47,20 +57,16 @@ fn scene(scope: &Scope, rows: &[&StrategyResult], title: &str) -> Option<Scene> 
     let frame = Frame {
         left: widest(&mut rows.iter().map(|row| row.id.clone())) + 28.0,
         top: TOP,
-        right: 860.0 - widest(&mut numbers.iter().cloned()) - 28.0,
+        right: WIDTH - widest(&mut numbers.iter().cloned()) - 30.0,
         bottom: height - 52.0,
     };
-    let mut scene = Scene::new(860.0, height);
-    scene.text((16.0, 26.0), title, (TITLE, INK, Hold::Start));
-    axis::x_axis(&mut scene, &frame, &scale, 7);
-    let one = scale.x(1.0, &frame);
-    scene.line(vec![(one, frame.top - 6.0), (one, frame.bottom)], INK, 1.5);
-    scene.text((one, frame.top - 11.0), "optimum (lower bound)", (LABEL, SOFT, Hold::Start));
-    if let Some(upper) = scope.oracle.and_then(|o| Some(o.upper? / o.lower)) {
-        let x = scale.x(upper, &frame);
-        scene.dashed((x, frame.top), (x, frame.bottom), INK);
-    }
-    scene.text(((frame.left + frame.right) / 2.0, height - 12.0), "J / J*", (LABEL, INK, Hold::Middle));
+    let mut scene = Scene::new(WIDTH, height);
+    scene.heading(heading);
+    draw_legend(&mut scene, rows, &estimates, &scale);
+    axis::x_axis(&mut scene, &frame, &scale, 8);
+    optimum(&mut scene, &frame, &scale, scope);
+    let x_title = "J / J* (cost over the lower bound of the least cost)";
+    scene.text(((frame.left + frame.right) / 2.0, height - 12.0), x_title, (LABEL, INK, Hold::Middle));
     for ((i, row), number) in rows.iter().enumerate().zip(&numbers) {
         let y = frame.top + ROW * (crate::stats::count(i) + 0.5);
         strategy_row(&mut scene, (&frame, &scale, y), row, number);
@@ -68,31 +74,77 @@ fn scene(scope: &Scope, rows: &[&StrategyResult], title: &str) -> Option<Scene> 
     Some(scene)
 }
 
-/// Where the axis ends at the latest: ratios beyond are drawn as arrows, so that one bad strategy does not hide the others' order.
-fn limit(rows: &[&StrategyResult]) -> Option<f64> {
-    let ratios: Vec<f64> = rows.iter().filter_map(|row| row.value(Metric::CostOverOracle)).collect();
-    Some(1.0 + 3.0 * (crate::stats::quantile(&ratios, 0.5)? - 1.0).max(0.01))
+fn draw_legend(scene: &mut Scene, rows: &[&StrategyResult], estimates: &[&Estimate], scale: &Scale) {
+    let mut entries = vec![(Swatch::Dot(INK), "strategy")];
+    if rows.iter().any(|row| row.variant == Variant::Attribution) {
+        entries.push((Swatch::Ring(INK), "attribution row"));
+    }
+    if estimates.iter().any(|estimate| estimate.low.is_some()) {
+        entries.push((Swatch::Line(INK), "95 % interval"));
+    }
+    let clipped = |estimate: &&Estimate| clip(estimate, scale);
+    if estimates.iter().map(clipped).any(|clipped| clipped.low_beyond || clipped.high_beyond) {
+        entries.push((Swatch::Arrow(INK), "goes on beyond the scale"));
+    }
+    legend::draw(scene, (16.0, 72.0), &entries);
+}
+
+fn optimum(scene: &mut Scene, frame: &Frame, scale: &Scale, scope: &Scope) {
+    let one = scale.x(1.0, frame);
+    scene.line(vec![(one, frame.top - 6.0), (one, frame.bottom)], INK, 1.5);
+    let upper = scope.oracle.and_then(|o| Some(scale.x(o.upper? / o.lower, frame))).filter(|x| x - one > 3.0);
+    let words =
+        if upper.is_some() { "optimum: lower bound, and replayed plan (dashed)" } else { "optimum (lower bound)" };
+    scene.text((one, frame.top - 11.0), words, (LABEL, SOFT, Hold::Start));
+    if let Some(x) = upper {
+        scene.dashed((x, frame.top), (x, frame.bottom), INK);
+    }
+}
+
+/// What of an interval lies within the scale, and on which side it goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Clipped {
+    low: f64,
+    high: f64,
+    low_beyond: bool,
+    high_beyond: bool,
+    dot: bool,
+}
+
+fn clip(estimate: &Estimate, scale: &Scale) -> Clipped {
+    let (low, high) = (estimate.low.unwrap_or(estimate.value), estimate.high.unwrap_or(estimate.value));
+    Clipped {
+        low: low.clamp(scale.low, scale.high),
+        high: high.clamp(scale.low, scale.high),
+        low_beyond: low < scale.low,
+        high_beyond: high > scale.high,
+        dot: (scale.low..=scale.high).contains(&estimate.value),
+    }
 }
 
 fn strategy_row(scene: &mut Scene, (frame, scale, y): (&Frame, &Scale, f64), row: &StrategyResult, number: &str) {
     let Some(estimate) = row.get(Metric::CostOverOracle) else { return };
     let (baseline, paint) = (y + 0.36 * LABEL, color(&row.id));
     scene.text((frame.left - 12.0, baseline), &row.id, (LABEL, INK, Hold::End));
-    if estimate.value > scale.high {
-        let tip = frame.right;
-        scene.line(vec![(tip - 16.0, y), (tip, y)], paint, 2.5);
-        scene.line(vec![(tip - 6.0, y - 5.0), (tip, y), (tip - 6.0, y + 5.0)], paint, 2.5);
-    } else {
-        if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
-            let (from, to) = (scale.x(low, frame), scale.x(high, frame));
-            scene.line(vec![(from, y), (to, y)], paint, 2.0);
-            for end in [from, to] {
-                scene.line(vec![(end, y - 5.0), (end, y + 5.0)], paint, 2.0);
-            }
-        }
-        scene.dot((scale.x(estimate.value, frame), y), 4.0, paint);
+    let clipped = clip(estimate, scale);
+    let (from, to) = (scale.x(clipped.low, frame), scale.x(clipped.high, frame));
+    if from < to {
+        scene.line(vec![(from, y), (to, y)], paint, 2.0);
     }
-    scene.text((frame.right + 14.0, baseline), number, (LABEL, INK, Hold::Start));
+    for (end, beyond, direction) in [(from, clipped.low_beyond, -1.0), (to, clipped.high_beyond, 1.0)] {
+        if beyond {
+            scene.arrow((end, y), (direction, 0.0), (16.0, paint));
+        } else if from < to {
+            scene.line(vec![(end, y - 5.0), (end, y + 5.0)], paint, 2.0);
+        }
+    }
+    let at = (scale.x(estimate.value, frame), y);
+    match (clipped.dot, row.variant) {
+        (false, _) => {}
+        (true, Variant::Attribution) => scene.ring(at, 4.5, paint),
+        (true, _) => scene.dot(at, 4.0, paint),
+    }
+    scene.text((frame.right + 16.0, baseline), number, (LABEL, INK, Hold::Start));
 }
 
 fn csv(scope: &Scope, rows: &[&StrategyResult]) -> String {
@@ -105,4 +157,56 @@ fn csv(scope: &Scope, rows: &[&StrategyResult]) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::Mark;
+    use super::*;
+
+    fn estimate(value: f64, low: Option<f64>, high: Option<f64>) -> Estimate {
+        Estimate { value, low, high, n: 7 }
+    }
+
+    /// A scale from 1 to 1.5: an arrow exactly where the interval (or, without one, the value) goes on beyond an end.
+    #[test]
+    fn arrows_stand_where_an_interval_passes_the_end() {
+        let scale = Scale { low: 1.0, high: 1.5, log: false };
+        for (value, low, high, arrows, dot) in [
+            (1.2, Some(1.1), Some(1.3), (false, false), true),
+            (1.4, Some(1.3), Some(1.5), (false, false), true),
+            (1.4, Some(1.3), Some(1.500_1), (false, true), true),
+            (1.6, Some(1.3), Some(1.9), (false, true), false),
+            (2.0, Some(1.9), Some(2.1), (false, true), false),
+            (1.1, Some(0.9), Some(1.2), (true, false), true),
+            (1.1, Some(0.9), Some(1.7), (true, true), true),
+            (2.0, None, None, (false, true), false),
+            (1.5, None, None, (false, false), true),
+        ] {
+            let clipped = clip(&estimate(value, low, high), &scale);
+            let case = (value, low, high);
+            assert_eq!(((clipped.low_beyond, clipped.high_beyond), clipped.dot), (arrows, dot), "{case:?}");
+        }
+    }
+
+    /// All marks of a row stay within its panel, beyond the scale or not.
+    #[test]
+    fn no_bar_leaves_the_panel() {
+        let scale = Scale { low: 1.0, high: 1.5, log: false };
+        let frame = Frame { left: 200.0, top: 0.0, right: 600.0, bottom: 50.0 };
+        for (value, low, high) in
+            [(1.4, Some(1.2), Some(3.0)), (4.0, Some(2.0), Some(9.0)), (1.2, Some(0.5), Some(1.3))]
+        {
+            let metrics = [(Metric::CostOverOracle, estimate(value, low, high))].into_iter().collect();
+            let variant = Variant::Default;
+            let row = StrategyResult { id: "a".to_owned(), variant, config: String::new(), metrics };
+            let mut scene = Scene::new(WIDTH, 50.0);
+            strategy_row(&mut scene, (&frame, &scale, 25.0), &row, "");
+            for mark in &scene.marks {
+                if let Mark::Line { points, .. } = mark {
+                    assert!(points.iter().all(|(x, _)| (200.0..=600.0).contains(x)), "{value}: {points:?}");
+                }
+            }
+        }
+    }
 }

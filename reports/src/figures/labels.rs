@@ -1,34 +1,68 @@
-//! Direct labels for points: each goes to the nearest free place; a far one gets a leader line.
+//! Direct labels for points: each goes to the nearest free place; a far one gets a leader line that crosses no point and no label.
 
 use super::scene::{Frame, Hold, LABEL, Point, Rgb, Scene, text_frame};
 
-/// A point that wants a label.
+/// A point that wants a label of one or more lines.
 pub(crate) struct Labelled {
     pub(crate) at: Point,
-    pub(crate) text: String,
+    pub(crate) lines: Vec<String>,
     pub(crate) color: Rgb,
 }
 
-/// Places labels within `frame`, away from all points, from each other and from `taken`. First come, first served.
+/// Distance of baselines.
+const LINE: f64 = 1.2 * LABEL;
+
+/// Places labels within `frame`, away from all points, from each other and from `taken`: first come, first served, but a point
+/// that finds no place is served first in the next attempt.
 pub(crate) fn place(scene: &mut Scene, frame: &Frame, points: &[Labelled], taken: &[Frame]) {
-    let mut blocked = taken.to_vec();
-    blocked.extend(points.iter().map(|point| around(point.at, 6.0)));
-    for point in points {
-        let others: Vec<Point> = points.iter().map(|other| other.at).filter(|at| *at != point.at).collect();
-        // In the densest crowd a leader may cross something; a label that is missing would be worse.
-        let strict = free_spot(point, frame, &Obstacles { labels: &blocked, leaders: &blocked, others: &others });
-        let lax = || free_spot(point, frame, &Obstacles { labels: &blocked, leaders: &[], others: &others });
-        let Some(spot) = strict.or_else(lax) else { continue };
-        scene.text(spot.at, &point.text, (LABEL, point.color, spot.hold));
-        blocked.push(spot.covered);
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    let mut attempt = arrange(frame, points, taken, &order);
+    for _ in 0..3 * points.len() {
+        let Some(stuck) = attempt.stuck else { break };
+        order.retain(|point| *point != stuck);
+        order.insert(0, stuck);
+        attempt = arrange(frame, points, taken, &order);
+    }
+    for (point, spot) in attempt.spots {
+        let mut baseline = spot.at.1;
+        for line in &points[point].lines {
+            scene.text((spot.at.0, baseline), line, (LABEL, points[point].color, spot.hold));
+            baseline += LINE;
+        }
         if let Some(leader) = spot.leader {
-            blocked.extend(along(leader).map(|at| around(at, 2.0)));
-            scene.line(leader.to_vec(), point.color, 0.75);
+            scene.line(leader.to_vec(), points[point].color, 0.75);
         }
     }
 }
 
-/// Where a label may stand.
+/// The labels of all points in one order of service, and the first point whose leader had to cross something.
+struct Attempt {
+    spots: Vec<(usize, Spot)>,
+    stuck: Option<usize>,
+}
+
+fn arrange(frame: &Frame, points: &[Labelled], taken: &[Frame], order: &[usize]) -> Attempt {
+    let mut blocked = taken.to_vec();
+    blocked.extend(points.iter().map(|point| around(point.at, 6.0)));
+    let mut attempt = Attempt { spots: Vec::with_capacity(points.len()), stuck: None };
+    for index in order {
+        let point = &points[*index];
+        let others: Vec<Point> = points.iter().map(|other| other.at).filter(|at| *at != point.at).collect();
+        let strict = free_spot(point, frame, &Obstacles { labels: &blocked, leaders: &blocked, others: &others });
+        if strict.is_none() {
+            attempt.stuck = attempt.stuck.or(Some(*index));
+        }
+        // Where there is no way out a leader may cross something; a label that is missing would be worse.
+        let lax = || free_spot(point, frame, &Obstacles { labels: &blocked, leaders: &[], others: &others });
+        let Some(spot) = strict.or_else(lax) else { continue };
+        blocked.push(spot.covered);
+        blocked.extend(spot.leader.into_iter().flat_map(along).map(|at| around(at, 2.0)));
+        attempt.spots.push((*index, spot));
+    }
+    attempt
+}
+
+/// Where a label may stand: the baseline of its first line, and all that it covers.
 struct Spot {
     at: Point,
     hold: Hold,
@@ -51,7 +85,8 @@ fn nearest_in(frame: &Frame, (x, y): Point) -> Point {
     (x.clamp(frame.left, frame.right), y.clamp(frame.top, frame.bottom))
 }
 
-fn distance(a: Point, b: Point) -> f64 {
+/// Distance of two points in pixels.
+pub(crate) fn distance(a: Point, b: Point) -> f64 {
     ((a.0 - b.0) * (a.0 - b.0) + (a.1 - b.1) * (a.1 - b.1)).sqrt()
 }
 
@@ -64,7 +99,8 @@ fn along([from, to]: [Point; 2]) -> impl Iterator<Item = Point> {
         .map(move |s| (from.0 + (to.0 - from.0) * s / length, from.1 + (to.1 - from.1) * s / length))
 }
 
-const DIRECTIONS: [(f64, f64, Hold); 12] = [
+/// Tried in this order: sides, above and below, diagonals, and the directions between.
+const DIRECTIONS: [(f64, f64, Hold); 16] = [
     (1.0, 0.0, Hold::Start),
     (-1.0, 0.0, Hold::End),
     (0.0, -1.0, Hold::Middle),
@@ -77,59 +113,111 @@ const DIRECTIONS: [(f64, f64, Hold); 12] = [
     (1.0, 0.35, Hold::Start),
     (-1.0, -0.35, Hold::End),
     (-1.0, 0.35, Hold::End),
+    (0.35, -1.0, Hold::Start),
+    (0.35, 1.0, Hold::Start),
+    (-0.35, -1.0, Hold::End),
+    (-0.35, 1.0, Hold::End),
 ];
+
+const REACHES: [f64; 13] = [10.0, 18.0, 28.0, 40.0, 54.0, 70.0, 90.0, 115.0, 140.0, 170.0, 205.0, 245.0, 290.0];
+
+/// How far a label with a leader keeps from the points of others, so that it is not taken for theirs.
+const APART: f64 = 16.0;
 
 /// A near place only where the label is clearly nearer to its own point than to any other; else a far one with a leader
 /// that crosses neither a label nor a point.
 fn free_spot(point: &Labelled, frame: &Frame, obstacles: &Obstacles<'_>) -> Option<Spot> {
+    let ways = REACHES.into_iter().flat_map(|reach| DIRECTIONS.map(|direction| (reach, direction)));
+    ways.map(|(reach, direction)| candidate(point, reach, direction)).find(|spot| fits(spot, point, frame, obstacles))
+}
+
+fn candidate(point: &Labelled, reach: f64, (dx, dy, hold): (f64, f64, Hold)) -> Spot {
+    let lift = if hold == Hold::Middle { 6.0 } else { 0.0 };
+    let (x, middle) = (point.at.0 + dx * reach, point.at.1 + dy * (reach + lift));
+    let tall = LINE * crate::stats::count(point.lines.len().saturating_sub(1));
+    // A block hangs below its place, stands above it, or straddles it, as the direction goes.
+    let first = middle + 0.36 * LABEL - tall * (1.0 - dy.signum() * f64::from(i8::from(dy != 0.0))) / 2.0;
+    let frames = point.lines.iter().map(|line| text_frame((x, first), line, LABEL, hold));
+    let wide = frames.reduce(|a, b| Frame { left: a.left.min(b.left), right: a.right.max(b.right), ..a });
+    let mut covered = wide.unwrap_or_else(|| around((x, first), 0.0));
+    covered.bottom += tall;
+    let leader = (reach > 18.0).then(|| [point.at, nearest_in(&covered, point.at)]);
+    Spot { at: (x, first), hold, covered, leader }
+}
+
+fn fits(spot: &Spot, point: &Labelled, frame: &Frame, obstacles: &Obstacles<'_>) -> bool {
     let own = around(point.at, 6.0);
     let free = |covered: &Frame, blocked: &[Frame]| !blocked.iter().any(|b| *b != own && b.overlaps(covered));
-    for reach in [10.0, 18.0, 28.0, 40.0, 54.0, 70.0, 90.0, 115.0, 140.0] {
-        for (dx, dy, hold) in DIRECTIONS {
-            let lift = if hold == Hold::Middle { 6.0 } else { 0.0 };
-            let at = (point.at.0 + dx * reach, point.at.1 + dy * (reach + lift) + 0.36 * LABEL);
-            let covered = text_frame(at, &point.text, LABEL, hold);
-            let within = covered.left >= frame.left
-                && covered.right <= frame.right
-                && covered.top >= frame.top
-                && covered.bottom <= frame.bottom;
-            if !within || !free(&covered, obstacles.labels) {
-                continue;
-            }
-            let gap = |from: Point| distance(from, nearest_in(&covered, from));
-            let leader = (reach > 18.0).then(|| [point.at, nearest_in(&covered, point.at)]);
-            let clear = leader.map_or_else(
-                || obstacles.others.iter().all(|other| gap(*other) > gap(point.at) + 3.0),
-                |leader| along(leader).all(|at| free(&around(at, 2.0), obstacles.leaders)),
-            );
-            if clear {
-                return Some(Spot { at, hold, covered, leader });
-            }
-        }
-    }
-    None
+    let covered = &spot.covered;
+    let within = covered.left >= frame.left
+        && covered.right <= frame.right
+        && covered.top >= frame.top
+        && covered.bottom <= frame.bottom;
+    let gap = |from: Point| distance(from, nearest_in(covered, from));
+    let clear = || {
+        spot.leader.map_or_else(
+            || obstacles.others.iter().all(|other| gap(*other) > gap(point.at) + 3.0),
+            |leader| {
+                let strict = !obstacles.leaders.is_empty();
+                let apart = !strict || obstacles.others.iter().all(|other| gap(*other) > APART);
+                apart && along(leader).all(|at| free(&around(at, 2.0), obstacles.leaders))
+            },
+        )
+    };
+    within && free(covered, obstacles.labels) && !own.overlaps(covered) && clear()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use super::super::scene::Mark;
+
+    fn labelled(at: Point, text: &str) -> Labelled {
+        Labelled { at, lines: vec![text.to_owned()], color: (0, 0, 0) }
+    }
+
+    /// Distance of `at` from the line between two points.
+    fn from_line(at: Point, (a, b): (Point, Point)) -> f64 {
+        let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+        let share = ((at.0 - a.0) * dx + (at.1 - a.1) * dy) / (dx * dx + dy * dy).max(1e-9);
+        let share = share.clamp(0.0, 1.0);
+        distance(at, (a.0 + share * dx, a.1 + share * dy))
+    }
+
     #[test]
-    fn crowded_points_get_labels_that_do_not_overlap() {
-        let mut scene = Scene::new(600.0, 400.0);
+    fn crowded_points_get_labels_that_do_not_overlap_and_leaders_that_cross_no_dot() {
         let frame = Frame { left: 0.0, top: 0.0, right: 600.0, bottom: 400.0 };
-        let points: Vec<Labelled> = (0..8)
-            .map(|i| Labelled {
-                at: (300.0 + 2.0 * f64::from(i), 200.0),
-                text: format!("strategy-{i}"),
-                color: (0, 0, 0),
-            })
-            .collect();
-        place(&mut scene, &frame, &points, &[]);
-        let boxes = scene.text_boxes();
-        assert_eq!(boxes.len(), 8);
-        for (i, (_, a)) in boxes.iter().enumerate() {
-            assert!(boxes[i + 1..].iter().all(|(_, b)| !a.overlaps(b)));
+        for (across, down) in [(12.0, 0.0), (10.0, 6.0), (0.0, 13.0), (16.0, -9.0)] {
+            let at = |i: u32| (280.0 + across * f64::from(i), 180.0 + down * f64::from(i));
+            let points: Vec<Labelled> = (0..8).map(|i| labelled(at(i), &format!("strategy-{i}"))).collect();
+            let mut scene = Scene::new(600.0, 400.0);
+            place(&mut scene, &frame, &points, &[]);
+            let boxes = scene.text_boxes();
+            assert_eq!(boxes.len(), 8);
+            for (i, (_, a)) in boxes.iter().enumerate() {
+                assert!(boxes[i + 1..].iter().all(|(_, b)| !a.overlaps(b)));
+            }
+            for mark in &scene.marks {
+                let Mark::Line { points: leader, .. } = mark else { continue };
+                let passed =
+                    points.iter().filter(|p| p.at != leader[0] && from_line(p.at, (leader[0], leader[1])) < 5.0);
+                assert_eq!(passed.count(), 0, "a leader passes through a dot with spacing {across}, {down}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_a_label_stand_below_each_other_within_the_frame() {
+        let frame = Frame { left: 0.0, top: 0.0, right: 600.0, bottom: 400.0 };
+        for at in [(300.0, 200.0), (300.0, 400.0), (300.0, 0.0), (600.0, 400.0), (0.0, 0.0)] {
+            let lines = vec!["one".to_owned(), "the second".to_owned(), "three".to_owned()];
+            let mut scene = Scene::new(600.0, 400.0);
+            place(&mut scene, &frame, &[Labelled { at, lines, color: (0, 0, 0) }], &[]);
+            let boxes = scene.text_boxes();
+            assert_eq!(boxes.len(), 3, "{at:?}");
+            assert!(boxes.windows(2).all(|pair| pair[0].1.bottom <= pair[1].1.top), "{at:?}");
+            assert!(boxes.iter().all(|(_, covered)| covered.inside(600.0, 400.0)), "{at:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ const FIXED: &[(&str, Rgb)] = &[
     ("forecast-max", (0xcc, 0x79, 0xa7)),
     ("headroom", (0xe6, 0x9f, 0x00)),
     ("headroom-constant", (0x99, 0x8a, 0x20)),
+    ("headroom-tuned", (0x80, 0x60, 0xd0)),
     ("hpa-default", (0x77, 0x77, 0x77)),
     ("hpa-global", (0x56, 0xb4, 0xe9)),
     ("hpa-tuned", (0x00, 0x72, 0xb2)),
@@ -17,6 +18,7 @@ const FIXED: &[(&str, Rgb)] = &[
     ("lstm-dqn-persistence", (0xcc, 0x66, 0x77)),
     ("lstm-dqn-random", (0xaa, 0x44, 0x99)),
     ("lstm-dqn-untrained", (0x88, 0x22, 0x55)),
+    ("newsvendor-global", (0x5a, 0x9a, 0x1a)),
     ("newsvendor-tuned", (0x00, 0x9e, 0x73)),
     ("oracle", (0x00, 0x00, 0x00)),
     ("persistence", (0x77, 0x77, 0x77)),
@@ -52,6 +54,22 @@ mod tests {
         assert!(FIXED.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert_eq!(color("lstm-dqn"), (0xd5, 0x5e, 0x00));
         assert_eq!(color("a-new-one"), color("a-new-one"));
+    }
+
+    /// Of strategies that stand in one figure no two look alike; a forecaster may share a colour with a strategy.
+    #[test]
+    fn strategies_are_told_apart() {
+        let forecasters = ["linear-quantile", "lstm", "persistence", "seasonal-naive"];
+        let strategies: Vec<_> = FIXED.iter().filter(|(id, _)| !forecasters.contains(id)).collect();
+        let apart = |a: Rgb, b: Rgb| {
+            let square = |x: u8, y: u8| (f64::from(x) - f64::from(y)).powi(2);
+            (square(a.0, b.0) + square(a.1, b.1) + square(a.2, b.2)).sqrt()
+        };
+        for (i, (id, color)) in strategies.iter().enumerate() {
+            for (other, second) in &strategies[i + 1..] {
+                assert!(apart(*color, *second) > 30.0, "{id} and {other}: {}", apart(*color, *second));
+            }
+        }
     }
 
     /// WCAG's contrast of graphical objects against white is 3:1; the two palest of Okabe & Ito's colours are held to 1.9.

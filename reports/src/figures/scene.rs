@@ -1,5 +1,6 @@
 //! A drawing as a list of marks in logical pixels, origin at the upper left. Pure data: tests can ask it whether labels overlap.
 
+use super::place::Heading;
 use super::render;
 
 /// Red, green, blue.
@@ -112,6 +113,27 @@ impl Scene {
         self.marks.push(Mark::Dot { at, radius, color, filled: true });
     }
 
+    pub(crate) fn ring(&mut self, at: Point, radius: f64, color: Rgb) {
+        self.dot(at, radius, (255, 255, 255));
+        self.marks.push(Mark::Dot { at, radius: radius - 0.75, color, filled: false });
+    }
+
+    /// An arrow head whose tip is at `tip` and which points along `direction`, with a tail of `length` pixels.
+    pub(crate) fn arrow(&mut self, tip: Point, direction: Point, (length, color): (f64, Rgb)) {
+        let norm = (direction.0 * direction.0 + direction.1 * direction.1).sqrt().max(1e-9);
+        let (dx, dy) = (direction.0 / norm, direction.1 / norm);
+        let back = |along: f64, aside: f64| (tip.0 - along * dx - aside * dy, tip.1 - along * dy + aside * dx);
+        self.line(vec![back(length, 0.0), tip], color, 2.0);
+        self.line(vec![back(6.0, 5.0), tip, back(6.0, -5.0)], color, 2.0);
+    }
+
+    /// What is compared, and below it where.
+    pub(crate) fn heading(&mut self, heading: &Heading) {
+        let width = self.width - 32.0;
+        self.text((16.0, 26.0), &fitted(&heading.title, TITLE, width), (TITLE, INK, Hold::Start));
+        self.text((16.0, 46.0), &fitted(&heading.place, LABEL, width), (LABEL, SOFT, Hold::Start));
+    }
+
     pub(crate) fn text(&mut self, at: Point, text: &str, (size, color, hold): (f64, Rgb, Hold)) {
         self.marks.push(Mark::Text { at, text: text.to_owned(), size, color, hold });
     }
@@ -125,6 +147,18 @@ impl Scene {
         };
         self.marks.iter().filter_map(boxed).collect()
     }
+}
+
+/// `text`, cut with an ellipsis where it is wider than `width` pixels: names come from outside and may be long.
+pub(crate) fn fitted(text: &str, size: f64, width: f64) -> String {
+    if render::text_width(text, size) <= width {
+        return text.to_owned();
+    }
+    let mut kept: String = text.to_owned();
+    while !kept.is_empty() && render::text_width(&kept, size) + size > width {
+        kept.pop();
+    }
+    kept.trim_end().to_owned() + "…"
 }
 
 /// The rectangle a text covers: from the top of capitals to just below the baseline.

@@ -1,21 +1,28 @@
-//! Demand, capacity, replicas and waiting over time: one block per strategy, one time axis for all.
+//! Demand, capacity, replicas, waiting and bad requests over time: one block of three strips per strategy, one time axis for all.
 //!
-//! Long spans are drawn by buckets: the range of demand, the mean capacity, the greatest P95 wait. The CSV holds these buckets.
+//! Long spans are drawn by buckets: the range of demand, the mean capacity, the greatest P95 wait, the share of bad requests.
+//! The CSV holds these buckets.
 
 use std::collections::BTreeMap;
 
 use super::axis::{self, Scale};
+use super::legend::{self, Swatch};
 use super::palette::color;
+use super::place::Heading;
 use super::scene::{Frame, Hold, INK, LABEL, Rgb, SOFT, Scene, TITLE, tint};
 use super::{Sketch, Source};
-use crate::format::{DAY_US, csv_field, day_label, grouped, iso_date, short, slug};
-use crate::model::{Timeline, TimelineRow};
+use crate::format::{DAY_US, csv_field, grouped, short, slug, span_label, zone};
+use crate::model::{StudyData, Timeline, TimelineRow};
 use crate::stats::quantile;
 
 const WIDTH: f64 = 860.0;
 const BUCKETS: usize = 380;
 /// Strategies in one figure.
-const MOST: usize = 5;
+const MOST: usize = 4;
+/// Where the first block begins, below heading and legend.
+const TOP: f64 = 88.0;
+/// Height of a block with the gap below it.
+const BLOCK: f64 = 304.0;
 const DEMAND: Rgb = (0x60, 0x60, 0x60);
 /// P1's limit on waiting.
 const WAIT_LIMIT_MS: f64 = 120.0;
@@ -31,6 +38,7 @@ struct Bucket {
     desired: f64,
     p95_wait_ms: f64,
     bad_rate: f64,
+    bad_percent: f64,
 }
 
 struct Block<'a> {
@@ -43,11 +51,11 @@ pub(super) fn draw(source: &Source<'_>) -> Vec<Sketch> {
     for timeline in &source.study.timelines {
         by_series.entry(&timeline.series).or_default().push(timeline);
     }
-    by_series.into_iter().flat_map(|(series, timelines)| of_series(series, &timelines)).collect()
+    by_series.into_iter().flat_map(|(series, timelines)| of_series(series, &timelines, source.study)).collect()
 }
 
 /// The whole span and, if it is longer than a day and a half, the day with the highest demand.
-fn of_series(series: &str, timelines: &[&Timeline]) -> Vec<Sketch> {
+fn of_series(series: &str, timelines: &[&Timeline], study: &StudyData) -> Vec<Sketch> {
     let rows: Vec<(&str, Vec<&TimelineRow>)> = timelines
         .iter()
         .take(MOST)
@@ -57,7 +65,7 @@ fn of_series(series: &str, timelines: &[&Timeline]) -> Vec<Sketch> {
     let times = || rows.iter().flat_map(|(_, rows)| rows.iter().map(|row| row.t_us));
     let (Some(from), Some(to)) = (times().min(), times().max()) else { return Vec::new() };
     let left_out = timelines.len().saturating_sub(MOST);
-    let whole = Cut { series, from, to: to + 1, left_out, day: false };
+    let whole = Cut { study, series, from, to: to + 1, left_out, day: false };
     let mut sketches = vec![whole.sketch(&rows)];
     if to - from > DAY_US * 3 / 2 {
         let all = rows.iter().flat_map(|(_, rows)| rows.iter());
@@ -75,6 +83,7 @@ fn drawable(row: &TimelineRow) -> bool {
 
 #[derive(Clone, Copy)]
 struct Cut<'a> {
+    study: &'a StudyData,
     series: &'a str,
     from: i64,
     to: i64,
@@ -93,29 +102,24 @@ impl Cut<'_> {
             return None;
         }
         let per_pod = per_pod(rows);
-        let span =
-            if self.day { format!("{}, the day of the highest demand", day_label(self.from)) } else { self.span() };
-        let title = format!("{}: {span}", self.series);
-        let caption = format!(
-            "{} from {}. Upper strip of each strategy: demand (grey, range within each stretch) and the capacity of its ready pods (line); \
-             the right scale counts replicas at {} requests/s each. Lower strip: the longest P95 wait in each stretch; the dashed line is the limit of {WAIT_LIMIT_MS} ms.{}",
+        let span = span_label(self.from, self.to - 1);
+        let part = if self.day { "the day of the highest demand" } else { "the whole scored part" };
+        let heading = Heading::of_series(
+            "Demand, capacity, waiting and bad requests by strategy",
             self.series,
-            if self.day {
-                iso_date(self.from)
-            } else {
-                format!("{} to {}", iso_date(self.from), iso_date(self.to - 1))
-            },
+            self.study,
+            format!("{}, {span}{}: {part}", self.series, zone(self.from)),
+        );
+        let caption = format!(
+            "{}, {span}, {part}. First strip of each strategy: demand (grey, up to the highest within each stretch) and the capacity of its ready pods (line);              the right scale counts replicas at {} requests/s each. Second strip: the longest P95 wait in each stretch, with the limit of {WAIT_LIMIT_MS} ms.              Third strip: the share of bad requests.{}",
+            self.series,
             grouped(per_pod, 0),
             if self.left_out > 0 { format!(" {} more timelines are not drawn.", self.left_out) } else { String::new() }
         );
         let tail = if self.day { "-day" } else { "" };
-        let scene = self.scene(&blocks, &title, per_pod)?;
-        Some(Sketch { id: format!("timeline-{}{tail}", slug(self.series)), title, caption, csv: csv(&blocks), scene })
-    }
-
-    fn span(&self) -> String {
-        let (first, last) = (day_label(self.from), day_label(self.to - 1));
-        if first == last { first } else { format!("{first} to {last}") }
+        let scene = self.scene(&blocks, &heading, per_pod)?;
+        let id = format!("timeline-{}{tail}", slug(self.series));
+        Some(Sketch { id, title: heading.joined(), caption, csv: csv(&blocks), scene })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "microseconds of real times, on paper")]
@@ -138,30 +142,59 @@ impl Cut<'_> {
                 desired: mean(rows, |row| row.desired),
                 p95_wait_ms: most(rows, |row| row.p95_wait_s) * 1_000.0,
                 bad_rate: mean(rows, |row| row.bad_rate),
+                bad_percent: share(mean(rows, |row| row.bad_rate), mean(rows, |row| row.demand_rate)),
             })
             .collect()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "microseconds of real times, on paper")]
-    fn scene(&self, blocks: &[Block<'_>], title: &str, per_pod: f64) -> Option<Scene> {
+    fn scene(&self, blocks: &[Block<'_>], heading: &Heading, per_pod: f64) -> Option<Scene> {
         let all = || blocks.iter().flat_map(|block| &block.buckets);
-        let rates = all().flat_map(|b| [b.demand_high, b.capacity]);
-        let rate = Scale::linear(rates, true)?;
         let longest = all().map(|b| b.p95_wait_ms).filter(|wait| wait.is_finite()).fold(WAIT_LIMIT_MS * 1.5, f64::max);
-        let wait = Scale { low: 1.0, high: longest.max(1_000.0), log: true };
-        let time = Scale { low: self.from as f64, high: self.to as f64, log: false };
-        let block_height = if blocks.len() <= 2 { 250.0 } else { 205.0 };
-        let height = 48.0 + block_height * crate::stats::count(blocks.len()) + 34.0;
-        let mut scene = Scene::new(WIDTH, height);
-        scene.text((16.0, 26.0), title, (TITLE, INK, Hold::Start));
+        let scales = Scales {
+            time: Scale { low: self.from as f64, high: self.to as f64, log: false },
+            rate: Scale::linear(all().flat_map(|b| [b.demand_high, b.capacity]), true)?,
+            wait: Scale { low: 1.0, high: longest.max(1_000.0), log: true },
+            bad: Scale { low: 0.1, high: 100.0, log: true },
+            per_pod,
+        };
+        let mut scene = Scene::new(WIDTH, TOP + BLOCK * crate::stats::count(blocks.len()) + 6.0);
+        scene.heading(heading);
+        let entries = [
+            (Swatch::Band(tint(DEMAND, 0.25)), "demand"),
+            (Swatch::Line(INK), "capacity of ready pods"),
+            (Swatch::Dashed(INK), "limit on waiting, 120 ms"),
+            (Swatch::Band(tint(INK, 0.35)), "P95 wait, bad requests"),
+        ];
+        legend::draw(&mut scene, (16.0, 72.0), &entries);
         for (i, block) in blocks.iter().enumerate() {
-            let top = 48.0 + block_height * crate::stats::count(i);
-            let upper = Frame { left: 66.0, top: top + 26.0, right: WIDTH - 58.0, bottom: top + block_height - 80.0 };
-            let lower = Frame { top: upper.bottom + 28.0, bottom: top + block_height - 6.0, ..upper };
-            let scales = Scales { time, rate, wait, per_pod, last: i + 1 == blocks.len() };
-            block_panels(&mut scene, (&upper, &lower), block, &scales);
+            strips(&mut scene, &Strips::at(TOP + BLOCK * crate::stats::count(i)), block, &scales);
         }
         Some(scene)
+    }
+}
+
+/// Bad requests per offered request, in percent; none offered, none bad.
+fn share(bad_rate: f64, demand_rate: f64) -> f64 {
+    if demand_rate > 0.0 { (100.0 * bad_rate / demand_rate).min(100.0) } else { 0.0 }
+}
+
+/// The frames of a block: each with room above it for its head, and below the last for the times and a gap.
+struct Strips {
+    rate: Frame,
+    wait: Frame,
+    bad: Frame,
+}
+
+impl Strips {
+    fn at(top: f64) -> Self {
+        let strip = |from: f64, height: f64| Frame {
+            left: 66.0,
+            top: top + from,
+            right: WIDTH - 58.0,
+            bottom: top + from + height,
+        };
+        Self { rate: strip(26.0, 100.0), wait: strip(154.0, 44.0), bad: strip(226.0, 44.0) }
     }
 }
 
@@ -180,36 +213,62 @@ struct Scales {
     time: Scale,
     rate: Scale,
     wait: Scale,
+    bad: Scale,
     per_pod: f64,
-    last: bool,
 }
 
-fn block_panels(scene: &mut Scene, (upper, lower): (&Frame, &Frame), block: &Block<'_>, scales: &Scales) {
-    let paint = color(block.strategy);
-    let Scales { time, rate, wait, .. } = scales;
-    for (frame, labelled) in [(upper, false), (lower, scales.last)] {
-        axis::time_axis(scene, frame, time, labelled);
+fn strips(scene: &mut Scene, frames: &Strips, block: &Block<'_>, scales: &Scales) {
+    for (frame, labelled) in [(&frames.rate, false), (&frames.wait, false), (&frames.bad, true)] {
+        axis::time_axis(scene, frame, &scales.time, labelled);
     }
-    axis::y_axis(scene, upper, rate, 4);
-    replica_axis(scene, upper, scales);
-    wait_axis(scene, lower, wait);
-    let head = upper.top - 9.0;
+    axis::y_axis(scene, &frames.rate, &scales.rate, 4);
+    replica_axis(scene, &frames.rate, scales);
+    axis::decade_axis(scene, &frames.wait, &scales.wait);
+    axis::decade_axis(scene, &frames.bad, &scales.bad);
+    heads(scene, frames, block.strategy);
+    rate_strip(scene, &frames.rate, block, scales);
+    let wait = |b: &Bucket| b.p95_wait_ms;
+    log_strip(scene, (&frames.wait, &scales.wait), block, (&scales.time, &wait));
+    let bad = |b: &Bucket| b.bad_percent;
+    log_strip(scene, (&frames.bad, &scales.bad), block, (&scales.time, &bad));
+    let limit = scales.wait.y(WAIT_LIMIT_MS, &frames.wait);
+    scene.dashed((frames.wait.left, limit), (frames.wait.right, limit), INK);
+}
+
+fn heads(scene: &mut Scene, frames: &Strips, strategy: &str) {
+    let head = frames.rate.top - 10.0;
     scene.text((16.0, head), "requests/s", (LABEL, SOFT, Hold::Start));
     scene.text((WIDTH - 10.0, head), "replicas", (LABEL, SOFT, Hold::End));
-    scene.text((upper.left + 40.0, head), block.strategy, (TITLE, paint, Hold::Start));
-    scene.text((16.0, lower.top - 6.0), "P95 wait, ms (log)", (LABEL, SOFT, Hold::Start));
-    let x = |bucket: &Bucket| time.x(bucket.t_us, upper);
-    let demand = block.buckets.iter().map(|b| (x(b), rate.y(b.demand_high, upper), rate.y(0.0, upper)));
+    scene.text((frames.rate.left + 40.0, head), strategy, (TITLE, color(strategy), Hold::Start));
+    // Begins right of the tick labels, so that none of them can touch it.
+    for (frame, words) in [(&frames.wait, "P95 wait, ms (logarithmic)"), (&frames.bad, "bad requests, % (logarithmic)")]
+    {
+        scene.text((frame.left, frame.top - 8.0), words, (LABEL, SOFT, Hold::Start));
+    }
+}
+
+fn rate_strip(scene: &mut Scene, frame: &Frame, block: &Block<'_>, Scales { time, rate, .. }: &Scales) {
+    let x = |bucket: &Bucket| time.x(bucket.t_us, frame);
+    let demand = block.buckets.iter().map(|b| (x(b), rate.y(b.demand_high, frame), rate.y(0.0, frame)));
     scene.band(demand.collect(), tint(DEMAND, 0.25));
-    let peaks = block.buckets.iter().map(|b| (x(b), rate.y(b.demand_high, upper)));
+    let peaks = block.buckets.iter().map(|b| (x(b), rate.y(b.demand_high, frame)));
     scene.line(peaks.collect(), tint(DEMAND, 0.7), 0.75);
-    scene.line(steps(&block.buckets, |b| (x(b), rate.y(b.capacity, upper))), paint, 1.5);
-    let floor = wait.y(wait.low, lower);
-    let waits = |b: &Bucket| wait.y(b.p95_wait_ms.max(wait.low), lower);
-    scene.band(block.buckets.iter().map(|b| (x(b), waits(b), floor)).collect(), tint(paint, 0.35));
-    scene.line(block.buckets.iter().map(|b| (x(b), waits(b))).collect(), paint, 1.0);
-    let limit = wait.y(WAIT_LIMIT_MS, lower);
-    scene.dashed((lower.left, limit), (lower.right, limit), INK);
+    let capacity = steps(&block.buckets, |b| (x(b), rate.y(b.capacity, frame)));
+    scene.line(capacity, color(block.strategy), 1.5);
+}
+
+/// A filled line over a logarithmic scale; what lies below its low end lies on it.
+fn log_strip(
+    scene: &mut Scene,
+    (frame, scale): (&Frame, &Scale),
+    block: &Block<'_>,
+    (time, value): (&Scale, &dyn Fn(&Bucket) -> f64),
+) {
+    let paint = color(block.strategy);
+    let floor = scale.y(scale.low, frame);
+    let place = |b: &Bucket| (time.x(b.t_us, frame), scale.y(value(b).max(scale.low), frame));
+    scene.band(block.buckets.iter().map(place).map(|(x, y)| (x, y, floor)).collect(), tint(paint, 0.35));
+    scene.line(block.buckets.iter().map(place).collect(), paint, 1.0);
 }
 
 /// A line that changes only where the value does: replicas do not glide.
@@ -232,29 +291,50 @@ fn replica_axis(scene: &mut Scene, frame: &Frame, scales: &Scales) {
     }
 }
 
-fn wait_axis(scene: &mut Scene, frame: &Frame, wait: &Scale) {
-    for tick in [1.0, 100.0, 1_000.0, 10_000.0, 100_000.0].into_iter().filter(|tick| *tick <= wait.high) {
-        let y = wait.y(tick, frame);
-        scene.line(vec![(frame.left, y), (frame.right, y)], super::scene::GRID, 1.0);
-        // 1,000 ms stands so close to 100 ms that only the ends are labelled.
-        if tick < 500.0 || tick * 10.0 > wait.high {
-            scene.text((frame.left - 7.0, y + 0.36 * LABEL), &short(tick), (LABEL, SOFT, Hold::End));
-        }
-    }
-}
-
 fn csv(blocks: &[Block<'_>]) -> String {
     let mut out =
-        "strategy,t_us,demand_low_per_s,demand_high_per_s,capacity_per_s,ready,desired,p95_wait_max_ms,bad_per_s\n"
+        "strategy,t_us,demand_low_per_s,demand_high_per_s,capacity_per_s,ready,desired,p95_wait_max_ms,bad_per_s,bad_percent\n"
             .to_owned();
     for block in blocks {
         let strategy = csv_field(block.strategy);
         for b in &block.buckets {
             out += &format!(
-                "{strategy},{},{:.3},{:.3},{:.3},{:.3},{:.3},{:.3},{:.4}\n",
-                b.t_us, b.demand_low, b.demand_high, b.capacity, b.ready, b.desired, b.p95_wait_ms, b.bad_rate
+                "{strategy},{},{:.3},{:.3},{:.3},{:.3},{:.3},{:.3},{:.4},{:.4}\n",
+                b.t_us,
+                b.demand_low,
+                b.demand_high,
+                b.capacity,
+                b.ready,
+                b.desired,
+                b.p95_wait_ms,
+                b.bad_rate,
+                b.bad_percent
             );
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Strips, their heads, the times below and the next block keep clear of each other.
+    #[test]
+    fn strips_and_blocks_have_gaps() {
+        let (first, second) = (Strips::at(TOP), Strips::at(TOP + BLOCK));
+        let strips = [&first.rate, &first.wait, &first.bad, &second.rate];
+        for pair in strips.windows(2) {
+            assert!(pair[1].top - pair[0].bottom >= 2.0 * LABEL, "{pair:?}");
+        }
+        let times = first.bad.bottom + 1.4 * LABEL + 0.2 * LABEL;
+        assert!(second.rate.top - 10.0 - TITLE > times, "the name of the second stands on the times of the first");
+    }
+
+    #[test]
+    fn shares_of_bad_requests_are_percent_of_the_offered() {
+        assert_eq!(share(2.0, 50.0), 4.0);
+        assert_eq!(share(80.0, 50.0), 100.0, "a backlog can spoil more than arrives at that moment");
+        assert_eq!(share(0.0, 0.0), 0.0);
+    }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::atomic::write_file;
 use crate::error::remedy;
 
-pub(crate) use parquet_form::parquet_bytes;
+pub(crate) use parquet_form::{field, parquet_bytes};
 pub use parquet_form::{table_bytes, table_from_bytes};
 
 /// A column: one value per row.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use seatrial_datasets::read_table;
 use seatrial_reports::claims::{busy_guards, claim_scopes};
-use seatrial_reports::evaluation::{self, Evaluation};
+use seatrial_reports::evaluation::{self, Evaluation, Priced};
 use seatrial_reports::model::{
     CellRow, Fact, LearnerKind, LearningRow, NOMINAL, ORACLE, Opening, StudyData, TrialRow, WindowRow,
 };
@@ -66,10 +66,11 @@ pub fn write(folder: &RunFolder) -> Result<Written> {
     let manifest: Manifest = read_json(&folder.manifest())?;
     let cells = read_cells(&folder.cells())?;
     let study = study_data(folder, &manifest, &cells)?;
-    let evaluation = evaluation::evaluate(&study).map_err(|error| ExperimentError::Report(error.to_string()))?;
+    let mut evaluation = evaluation::evaluate(&study).map_err(|error| ExperimentError::Report(error.to_string()))?;
+    evaluation.prices = prices(folder, &study, &cells)?;
     let paths = write::write_evaluated(folder.root(), &study, &evaluation)
         .map_err(|error| ExperimentError::Report(error.to_string()))?;
-    write_sensitivities(folder, &study, &cells)?;
+    write_sensitivities(folder, &evaluation.prices)?;
     Ok(Written { evaluation, index: paths.index, notes: manifest.notes })
 }
 
@@ -131,15 +132,23 @@ fn priced(cells: &[Cell], kappa: f64) -> Vec<CellRow> {
     rows
 }
 
-/// One table per other price: what the order of strategies would be.
-fn write_sensitivities(folder: &RunFolder, study: &StudyData, cells: &[Cell]) -> Result<()> {
-    for kappa in study_config(folder)?.kappa_sensitivity {
+/// The study at its other prices of a bad request.
+fn prices(folder: &RunFolder, study: &StudyData, cells: &[Cell]) -> Result<Vec<Priced>> {
+    let at = |kappa: f64| {
         let mut rows = priced(cells, kappa);
         rows.retain(|row| row.regime == NOMINAL);
         let told = StudyData { cells: rows, ..study.clone() };
-        let evaluated = evaluation::evaluate(&told).map_err(|error| ExperimentError::Report(error.to_string()))?;
+        let evaluation = evaluation::evaluate(&told).map_err(|error| ExperimentError::Report(error.to_string()))?;
+        Ok(Priced { kappa, evaluation })
+    };
+    study_config(folder)?.kappa_sensitivity.into_iter().map(at).collect()
+}
+
+/// One table per other price: what the order of strategies would be.
+fn write_sensitivities(folder: &RunFolder, prices: &[Priced]) -> Result<()> {
+    for Priced { kappa, evaluation } in prices {
         let path = folder.report().join("tables").join(format!("strategies-kappa-{kappa}.csv"));
-        write_atomic(&path, tables::strategies_csv(&evaluated).as_bytes())?;
+        write_atomic(&path, tables::strategies_csv(evaluation).as_bytes())?;
     }
     Ok(())
 }

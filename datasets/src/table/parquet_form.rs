@@ -66,7 +66,8 @@ pub fn table_bytes(file: &str, table: &Table, metadata: &[(&str, &str)]) -> Resu
     parquet_bytes(&batch, &pairs).map_err(|error| failed(error.to_string()))
 }
 
-fn field(name: &str, column: &Column) -> Field {
+/// Name, type and nullability of a column in the file.
+pub(crate) fn field(name: &str, column: &Column) -> Field {
     let (kind, optional) = match column {
         Column::I64(_) => (DataType::Int64, false),
         Column::OptionalI64(_) => (DataType::Int64, true),

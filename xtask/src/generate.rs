@@ -18,12 +18,18 @@ const GENERATED: &[Generated] = &[
     schema("core/schemas/policy.schema.json", &["policy"]),
     schema("datasets/schemas/decisions.schema.json", &["decisions"]),
     schema("experiments/schemas/manifest.schema.json", &["manifest"]),
-    Generated { path: "operator/yaml/crd.yaml", package: "seatrial-operator", example: "crd", arguments: &[] },
+    operator("operator/yaml/crd.yaml", "crd"),
+    operator("operator/chart/seatrial-operator/crds/scalingpolicies.yaml", "crd"),
+    operator("operator/yaml/install.yaml", "install"),
 ];
 
 /// `experiments` sees the crates whose files these schemas describe.
 const fn schema(path: &'static str, arguments: &'static [&'static str]) -> Generated {
     Generated { path, package: "seatrial-experiments", example: "schema", arguments }
+}
+
+const fn operator(path: &'static str, example: &'static str) -> Generated {
+    Generated { path, package: "seatrial-operator", example, arguments: &[] }
 }
 
 /// Rewrites every generated file.

@@ -7,8 +7,9 @@
 //! and `seatrial-benches` themselves, because `seatrial-agents` is a member either way. The one step that does not is
 //! the light lane alone: that it builds without the other lanes' features is what it proves.
 
-/// The feature that makes the analysis lane; it brings that of `seatrial-reports` along.
-const ANALYSIS: &str = "--features=seatrial-experiments/analysis";
+/// The feature that makes the analysis lane (it brings that of `seatrial-reports` along), and the one with which the operator
+/// is tested in full.
+const ANALYSIS: &str = "--features=seatrial-experiments/analysis,seatrial-operator/rehearse";
 
 /// The features that make the train lane.
 pub(crate) const TRAIN: &str = "--features=seatrial-experiments/train,seatrial-benches/train";

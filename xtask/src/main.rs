@@ -12,6 +12,7 @@ mod shell;
 mod steps;
 mod suite;
 mod tidy;
+mod tier;
 
 use failure::Failure;
 use shell::Shell;
@@ -45,7 +46,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
     }
     let shell = Shell::open()?;
     match arguments {
-        ["test", options @ ..] => suite::run(&shell, &suite::Tier::parse(options)?),
+        ["test", options @ ..] => suite::run(&shell, &tier::Tier::parse(options)?),
         ["demo"] => demo::run(&shell),
         ["libtorch"] => libtorch::print_exports(&shell),
         ["tidy"] => tidy::run(&shell),

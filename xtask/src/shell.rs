@@ -31,6 +31,7 @@ impl Shell {
         let mut shell = Self { root, variables: BTreeMap::new() };
         shell.default_to_shared("SEATRIAL_TRACES", "../shared/traces");
         shell.default_to_shared("SEATRIAL_VECTORS", "../shared/vectors");
+        shell.default_to_shared("SEATRIAL_ENVTEST", "../shared/envtest");
         Ok(shell)
     }
 

@@ -9,73 +9,53 @@ use crate::libtorch;
 use crate::shell::{Shell, finish};
 use crate::steps::Steps;
 use crate::tidy;
+use crate::tier::Tier;
 use std::path::{Path, PathBuf};
-
-/// Which tests run. Tests that read golden vectors of other systems have `vectors` in their names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Tier {
-    /// All checks and all tests.
-    All,
-    /// All checks, and the tests that need nothing but the checkout.
-    Unit,
-    /// The tests against golden vectors alone.
-    Vectors,
-    /// The tests against a real control plane alone.
-    Real,
-}
-
-impl Tier {
-    /// Reads the options of `cargo xtask test`.
-    pub(crate) fn parse(options: &[&str]) -> Result<Self, Failure> {
-        match options {
-            [] => Ok(Self::All),
-            ["--tier", "unit"] => Ok(Self::Unit),
-            ["--tier", "vectors"] => Ok(Self::Vectors),
-            ["--tier", "real"] => Ok(Self::Real),
-            other => Err(Failure::Usage(format!(
-                "unknown options `{}`: `cargo xtask test` takes `--tier unit`, `--tier vectors`, `--tier real` or nothing",
-                other.join(" ")
-            ))),
-        }
-    }
-
-    fn libtest_arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::All | Self::Real => &[],
-            Self::Unit => &["--skip", "vectors"],
-            Self::Vectors => &["vectors"],
-        }
-    }
-
-    fn nextest_filter(self) -> &'static str {
-        match self {
-            Self::All | Self::Real => "all()",
-            Self::Unit => "not test(vectors)",
-            Self::Vectors => "test(vectors)",
-        }
-    }
-}
 
 /// Runs the suite.
 pub(crate) fn run(shell: &Shell, tier: &Tier) -> Result<(), Failure> {
     match tier {
-        Tier::Real => {
-            println!("{REAL_TIER_IS_EMPTY}");
-            return Ok(());
-        }
+        Tier::Real | Tier::Soak => need_control_plane(shell)?,
         Tier::Vectors => need_vectors(shell)?,
         Tier::All | Tier::Unit => announce_inputs(shell),
     }
     let mut suite = Suite::prepare(shell, *tier)?;
-    if *tier != Tier::Vectors {
+    if !matches!(tier, Tier::Vectors | Tier::Real | Tier::Soak) {
         suite.check()?;
     }
-    suite.test()?;
+    if !tier.is_real_only() {
+        suite.test()?;
+    }
+    suite.test_on_control_plane()?;
     suite.conclude()
 }
 
-const REAL_TIER_IS_EMPTY: &str =
-    "SKIPPED: the real tier. No test needs a control plane yet: the operator has its resource type only.";
+const CONTROL_PLANE: &str = "SEATRIAL_ENVTEST";
+
+const REAL_TIER_SKIPPED: &str = "SKIPPED: the real tier. SEATRIAL_ENVTEST does not name a folder with `start`, `restart` and `stop` \
+     of a control plane (operator/README.md says what it is and how to get one), so nothing was tested on a real API server.";
+
+/// The folder is there, or is not named at all: a wrong one is an error, never a skipped tier.
+fn has_control_plane(shell: &Shell) -> Result<bool, Failure> {
+    let Some(folder) = shell.variable(CONTROL_PLANE) else { return Ok(false) };
+    if Path::new(&folder).join("start").is_file() {
+        return Ok(true);
+    }
+    Err(Failure::Missing {
+        what: format!("`start` in the folder {} that {CONTROL_PLANE} names", folder.to_string_lossy()),
+        next: "correct or unset the variable".to_owned(),
+    })
+}
+
+fn need_control_plane(shell: &Shell) -> Result<(), Failure> {
+    if has_control_plane(shell)? {
+        return Ok(());
+    }
+    Err(Failure::Missing {
+        what: "a real control plane".to_owned(),
+        next: format!("set {CONTROL_PLANE} to the folder of its scripts `start`, `restart` and `stop`"),
+    })
+}
 
 fn need_vectors(shell: &Shell) -> Result<(), Failure> {
     if shell.variable("SEATRIAL_VECTORS").is_some() {
@@ -97,6 +77,9 @@ fn announce_inputs(shell: &Shell) {
         }
     }
 }
+
+/// The package whose tests need a control plane.
+const OPERATOR: &str = "seatrial-operator";
 
 struct Suite {
     shell: Shell,
@@ -182,6 +165,23 @@ impl Suite {
         })
     }
 
+    /// The tests on a real control plane: the operator's alone, one after the other, for they start servers and watch clocks.
+    fn test_on_control_plane(&mut self) -> Result<(), Failure> {
+        let tier = if self.tier == Tier::Soak { Tier::Soak } else { Tier::Real };
+        if matches!(self.tier, Tier::Unit | Tier::Vectors) || !has_control_plane(&self.shell)? {
+            return Ok(());
+        }
+        let (shell, lanes) = (self.shell.fork(), self.lanes());
+        self.steps.step("tests on a real control plane", || {
+            let build = ["test", "--no-run", "--message-format=json-render-diagnostics", "--quiet"];
+            let messages = shell.read("cargo", &[&build, lanes.arguments()].concat())?;
+            for binary in test_binaries(&messages)?.iter().filter(|binary| binary.package == OPERATOR) {
+                binary.run(&shell, tier)?;
+            }
+            Ok(())
+        })
+    }
+
     fn cargo_step(&mut self, name: &str, arguments: &[&str], after_dashes: &[&str]) -> Result<(), Failure> {
         let mut all = arguments.to_vec();
         if !after_dashes.is_empty() {
@@ -194,8 +194,8 @@ impl Suite {
 
     fn conclude(self) -> Result<(), Failure> {
         println!("{}", self.steps.summary());
-        if self.tier == Tier::All {
-            println!("{REAL_TIER_IS_EMPTY}");
+        if self.tier == Tier::All && !has_control_plane(&self.shell)? {
+            println!("{REAL_TIER_SKIPPED}");
         }
         match self.without_train {
             None => Ok(()),
@@ -265,20 +265,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiers_are_read_and_others_refused() {
-        assert_eq!(Tier::parse(&[]).unwrap(), Tier::All);
-        assert_eq!(Tier::parse(&["--tier", "vectors"]).unwrap(), Tier::Vectors);
-        let message = Tier::parse(&["--tier", "nightly"]).unwrap_err().to_string();
-        assert!(message.contains("--tier nightly") && message.contains("--tier real"), "{message}");
-    }
-
-    #[test]
     fn the_vectors_tier_needs_vectors() {
         let shell = Shell::open().unwrap();
         assert!(need_vectors(&shell.fork().with("SEATRIAL_VECTORS", "/v")).is_ok());
         if shell.variable("SEATRIAL_VECTORS").is_none() {
             assert!(need_vectors(&shell).unwrap_err().to_string().contains("SEATRIAL_VECTORS"));
         }
+    }
+
+    #[test]
+    fn a_control_plane_that_is_named_must_be_there() {
+        let shell = Shell::open().unwrap().with(CONTROL_PLANE, "/nowhere");
+        let message = has_control_plane(&shell).unwrap_err().to_string();
+        assert!(message.contains("/nowhere") && message.contains("unset"), "{message}");
     }
 
     #[test]

@@ -2,8 +2,6 @@
 //!
 //! Everything is read and drawn before the first file is written: bad input leaves nothing behind.
 
-mod axis;
-mod canvas;
 mod columns;
 mod facts;
 mod listing;
@@ -15,12 +13,14 @@ use std::path::{Path, PathBuf};
 
 use seatrial_core::time::Span;
 use seatrial_datasets::{Kind, Locator, Splits, Trace, TraceError};
+use seatrial_reports::ReportError;
+use seatrial_reports::figures::trace_overview;
 use seatrial_reports::format::slug;
+use seatrial_reports::write::write_figure;
 
 use crate::cli::{TraceDescribeArgs, TraceFileArgs, TracePlotArgs};
 use crate::commands::Shell;
 use crate::error::{ExperimentError, Result};
-use crate::run_folder::write_atomic;
 
 /// Series in one figure.
 const MOST_PANELS: usize = 16;
@@ -57,35 +57,16 @@ pub fn plot(arguments: &TracePlotArgs, shell: &Shell) -> Result<()> {
     names.truncate(MOST_PANELS);
     let trace = if trace.kind == Kind::Event { binned(&trace)? } else { trace };
     let series: Vec<_> = trace.series.iter().filter(|series| names.contains(&series.name)).collect();
-    let picture = picture::draw(&trace, &series);
+    let failed = |error: ReportError| ExperimentError::Trace(error.to_string());
+    let figure = trace_overview(&picture::overview(&trace, &series)).map_err(failed)?;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/trace-{}", slug(&trace.id))));
-    for path in write(&picture, &out, &file_stem(&trace.id))? {
+    for path in write_figure(&out, &figure).map_err(failed)? {
         say!("{}", path.display());
     }
     if all > names.len() {
         tell!("drawn are the first {MOST_PANELS} of {all} series; name others with --series");
     }
     Ok(())
-}
-
-fn write(picture: &picture::Picture, out: &Path, stem: &str) -> Result<[PathBuf; 3]> {
-    let at = |extension: &str| out.join(format!("{stem}.{extension}"));
-    let (svg, png, csv) = (at("svg"), at("png"), at("csv"));
-    write_atomic(&svg, picture.canvas.svg().as_bytes())?;
-    let partial = at("partial.png");
-    let placed = picture.canvas.png(&partial).and_then(|()| std::fs::rename(&partial, &png));
-    if placed.is_err() {
-        // The first error is the one to report; a leftover that cannot be removed either changes nothing.
-        let _ = std::fs::remove_file(&partial);
-    }
-    placed.map_err(ExperimentError::io("write", &png))?;
-    write_atomic(&csv, picture.csv.as_bytes())?;
-    Ok([svg, png, csv])
-}
-
-/// An id that is safe as a file name.
-fn file_stem(id: &str) -> String {
-    id.replace(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)), "-")
 }
 
 /// The parts of `bins` bins in order of time, without empty ones; what lies behind the test is `unused`.

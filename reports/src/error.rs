@@ -75,7 +75,7 @@ pub enum ReportError {
         found: usize,
     },
     /// A file could not be written.
-    #[error("cannot write {}: {source}; check the free space and the permissions, then write the report again", path.display())]
+    #[error("cannot write {}: {source}; check the free space and the permissions, then run the command again", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -4,7 +4,7 @@
 //! lines above say what is compared and where; one fixed colour-blind-safe colour per strategy, direct labels, a legend line
 //! for what is not labelled, units on axes, thin grid; what leaves a scale is an arrow with its value.
 //! The registry [`FIGURES`] of a study's figures is alphabetical; a figure is one file, one `mod`, one row. [`decision_log`]
-//! stands beside it: it is drawn from records, not from a study.
+//! and [`trace_overview`] stand beside it: they are drawn from records and from a trace, not from a study.
 
 mod axis;
 mod cost_over_oracle;
@@ -19,6 +19,7 @@ pub(crate) mod place;
 mod render;
 mod scene;
 mod timeline;
+mod trace;
 
 use crate::error::ReportError;
 use crate::evaluation::Evaluation;
@@ -26,6 +27,7 @@ use crate::model::StudyData;
 
 pub use decision_log::decision_log;
 pub(crate) use render::png_to;
+pub use trace::{MOST_COLUMNS, TraceColumn, TraceLevel, TraceOverview, TracePanel, TracePart, trace_overview};
 
 /// What a figure is drawn from.
 #[derive(Clone, Copy, Debug)]

@@ -118,6 +118,12 @@ pub fn day_label(at_us: i64) -> String {
     format!("{day} {}", month_name(month))
 }
 
+/// `Jun`.
+#[must_use]
+pub fn month_label(at_us: i64) -> &'static str {
+    month_name(civil_date(at_us).1)
+}
+
 /// `2026-06-21`.
 #[must_use]
 pub fn iso_date(at_us: i64) -> String {
@@ -149,6 +155,22 @@ pub const fn zone(at_us: i64) -> &'static str {
 pub fn clock_label(at_us: i64) -> String {
     let minutes = at_us.rem_euclid(DAY_US) / 60_000_000;
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// `14:30:05`.
+#[must_use]
+pub fn clock_seconds(at_us: i64) -> String {
+    format!("{}:{:02}", clock_label(at_us), at_us.rem_euclid(60_000_000) / 1_000_000)
+}
+
+/// `1998-06-21T14:30:05Z`, with a fraction only where there is one.
+#[must_use]
+pub fn iso_moment(at_us: i64) -> String {
+    let fraction = match at_us.rem_euclid(1_000_000) {
+        0 => String::new(),
+        micros => format!(".{micros:06}"),
+    };
+    format!("{}T{}{fraction}Z", iso_date(at_us), clock_seconds(at_us))
 }
 
 /// Lower-case ASCII letters, digits and dashes only: safe in a file name and an anchor.
@@ -222,6 +244,8 @@ mod tests {
         assert_eq!(day_label(898_387_200_000_000), "21 Jun");
         assert_eq!(day_label(27 * DAY_US), "day 28");
         assert_eq!(clock_label(52_200_000_000), "14:30");
+        assert_eq!(iso_moment(898_387_205_000_000), "1998-06-21T00:00:05Z");
+        assert_eq!(iso_moment(-1), "1969-12-31T23:59:59.999999Z");
         let new_year = 915_148_800_000_000;
         assert_eq!(span_label(new_year, new_year + DAY_US - 1), "1 Jan 1999");
         assert_eq!(span_label(new_year, new_year + DAY_US), "1 Jan to 2 Jan 1999");

@@ -5,43 +5,27 @@ use std::ops::Range;
 
 use seatrial_core::math::quantile_of_sorted;
 use seatrial_datasets::Series;
-
-/// A stretch of bins that becomes one column of the picture.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Column {
-    pub(super) bins: Range<usize>,
-    pub(super) missing: usize,
-    /// `None` where every bin is missing.
-    pub(super) level: Option<Level>,
-}
-
-/// What the known bins of a column hold.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Level {
-    pub(super) least: f64,
-    pub(super) median: f64,
-    pub(super) greatest: f64,
-}
+use seatrial_reports::figures::{TraceColumn, TraceLevel};
 
 /// The columns of `series`, at most `most`: one per bin if that is enough, else as equal in length as whole bins allow.
-pub(super) fn columns(series: &Series, most: usize) -> Vec<Column> {
+pub(super) fn columns(series: &Series, most: usize) -> Vec<TraceColumn> {
     let bins = series.values.len();
     let columns = bins.min(most.max(1));
     let edge = |column: usize| column * bins / columns.max(1);
     (0..columns).map(|column| of(series, edge(column)..edge(column + 1))).collect()
 }
 
-fn of(series: &Series, bins: Range<usize>) -> Column {
+fn of(series: &Series, bins: Range<usize>) -> TraceColumn {
     let mut known: Vec<f64> = bins.clone().filter(|bin| !series.missing[*bin]).map(|bin| series.values[bin]).collect();
     known.sort_by(f64::total_cmp);
-    let missing = bins.len() - known.len();
-    let level = |median| Level { least: known[0], median, greatest: known[known.len() - 1] };
-    Column { bins, missing, level: quantile_of_sorted(&known, 0.5).map(level) }
-}
-
-/// Neighbouring columns with values: what may be joined by a line.
-pub(super) fn runs(columns: &[Column]) -> Vec<&[Column]> {
-    columns.split(|column| column.level.is_none()).filter(|run| !run.is_empty()).collect()
+    let level = |median| TraceLevel { least: known[0], median, greatest: known[known.len() - 1] };
+    TraceColumn {
+        start_us: series.at(bins.start).micros(),
+        end_us: series.at(bins.end).micros(),
+        bins: bins.len(),
+        missing: bins.len() - known.len(),
+        level: quantile_of_sorted(&known, 0.5).map(level),
+    }
 }
 
 #[cfg(test)]
@@ -60,11 +44,11 @@ mod tests {
         long.values[33_333] = 9.0;
         let columns = columns(&long, 800);
         assert_eq!(columns.len(), 800);
-        assert!(columns.windows(2).all(|pair| pair[0].bins.end == pair[1].bins.start));
-        assert_eq!((columns[0].bins.start, columns[799].bins.end), (0, 40_321));
-        assert!(columns.iter().all(|column| (50..=51).contains(&column.bins.len())));
-        let with_peak: Vec<Level> = columns.iter().filter_map(|c| c.level).filter(|l| l.greatest > 1.0).collect();
-        assert_eq!(with_peak, [Level { least: 1.0, median: 1.0, greatest: 9.0 }]);
+        assert!(columns.windows(2).all(|pair| pair[0].end_us == pair[1].start_us));
+        assert_eq!((columns[0].start_us, columns[799].end_us), (0, 40_321 * 60_000_000));
+        assert!(columns.iter().all(|column| (50..=51).contains(&column.bins)));
+        let with_peak: Vec<TraceLevel> = columns.iter().filter_map(|c| c.level).filter(|l| l.greatest > 1.0).collect();
+        assert_eq!(with_peak, [TraceLevel { least: 1.0, median: 1.0, greatest: 9.0 }]);
     }
 
     #[test]
@@ -75,16 +59,17 @@ mod tests {
     }
 
     #[test]
-    fn missing_bins_pull_nothing_and_split_runs() {
+    fn missing_bins_pull_nothing() {
         let mut gappy = series(vec![8.0, 0.0, 6.0, 0.0, 0.0, 5.0]);
         gappy.missing = vec![false, true, false, true, true, false];
         let columns = columns(&gappy, 3);
-        assert_eq!(columns[0].level, Some(Level { least: 8.0, median: 8.0, greatest: 8.0 }));
+        assert_eq!(columns[0].level, Some(TraceLevel { least: 8.0, median: 8.0, greatest: 8.0 }));
         assert_eq!((columns[1].missing, columns[1].level.unwrap().least), (1, 6.0));
-        let wide: Vec<Column> = super::columns(&gappy, 6);
-        assert_eq!(runs(&wide).iter().map(|run| run.len()).collect::<Vec<_>>(), [1, 1, 1]);
-        assert!(wide[3].level.is_none() && wide[3].missing == 1);
-        gappy.missing.fill(true);
-        assert!(runs(&super::columns(&gappy, 6)).is_empty());
+        let wide = super::columns(&gappy, 6);
+        assert_eq!(
+            wide.iter().map(|column| column.level.is_some()).collect::<Vec<_>>(),
+            [true, false, true, false, false, true]
+        );
+        assert_eq!(wide[3].missing, 1);
     }
 }

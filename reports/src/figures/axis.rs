@@ -1,5 +1,6 @@
 //! Scales, tick marks and the frame of a panel.
 
+use super::render::text_width;
 use super::scene::{Frame, GRID, Hold, LABEL, SOFT, Scene};
 use crate::format;
 use crate::format::DAY_US;
@@ -129,32 +130,75 @@ pub(crate) fn x_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usiz
     }
 }
 
-/// Distances of time marks in minutes.
-const TIME_STEPS_MIN: [i64; 17] =
-    [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 5_760, 10_080, 20_160, 40_320];
-const MINUTE_US: i64 = DAY_US / 1_440;
+/// Width of the labels of [`y_axis`].
+pub(crate) fn labels_width(scale: &Scale, most: usize) -> f64 {
+    let (ticks, spacing) = spaced_ticks(scale, most);
+    ticks.into_iter().map(|tick| text_width(&format::spaced(tick, spacing), LABEL)).fold(0.0, f64::max)
+}
+
+const SECOND_US: i64 = 1_000_000;
+/// Distances of time marks in seconds, up to two weeks; beyond them come months.
+const TIME_STEPS_S: [i64; 22] = [
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 345_600,
+    604_800, 1_209_600,
+];
+const MONTH_STEPS: [i64; 9] = [1, 2, 3, 6, 12, 24, 60, 120, 240];
+/// Gaps between time marks.
+const MOST_GAPS: i64 = 9;
 
 /// Vertical grid lines at round times; labels below if `labelled`: days over several days, else the time of day.
 pub(crate) fn time_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, labelled: bool) {
     #[expect(clippy::cast_possible_truncation, reason = "microseconds of real times")]
     let (from, to) = (scale.low as i64, scale.high as i64);
-    let few = |minutes: &i64| (to - from) / (minutes * MINUTE_US) <= 9;
-    let step = TIME_STEPS_MIN.into_iter().find(few).unwrap_or(80_640) * MINUTE_US;
-    let mut tick = from.div_euclid(step) * step;
-    if tick < from {
-        tick += step;
-    }
-    while tick <= to {
+    for (tick, label) in time_ticks(from, to) {
         #[expect(clippy::cast_precision_loss, reason = "a position on paper")]
         let x = scale.x(tick as f64, frame);
         scene.line(vec![(x, frame.top), (x, frame.bottom)], GRID, 1.0);
         if labelled {
-            let whole = step >= DAY_US || tick.rem_euclid(DAY_US) == 0;
-            let label = if whole { format::day_label(tick) } else { format::clock_label(tick) };
             scene.text((x, frame.bottom + 1.4 * LABEL), &label, (LABEL, SOFT, Hold::Middle));
         }
-        tick += step;
     }
+}
+
+/// Round times within `[from, to]` with their labels: a midnight among times is named by its day, a January by its year.
+fn time_ticks(from: i64, to: i64) -> Vec<(i64, String)> {
+    const FOUR_WEEKS_US: i64 = 28 * DAY_US;
+    let few = |step: &i64| (to - from) / step <= MOST_GAPS;
+    match TIME_STEPS_S.into_iter().map(|seconds| seconds * SECOND_US).find(few) {
+        Some(step) => clock_ticks(from, to, step),
+        None if format::is_relative(from) => {
+            clock_ticks(from, to, FOUR_WEEKS_US * (1 + (to - from) / (FOUR_WEEKS_US * MOST_GAPS)))
+        }
+        None => month_ticks(from, to),
+    }
+}
+
+fn clock_ticks(from: i64, to: i64, step: i64) -> Vec<(i64, String)> {
+    let relative = format::is_relative(from);
+    // Weeks begin on Monday, and 1970 began on a Thursday.
+    let shift = if step % (7 * DAY_US) == 0 && !relative { 4 * DAY_US } else { 0 };
+    let label = |at: i64| match at.rem_euclid(DAY_US) {
+        0 if relative => format!("day {}", at / DAY_US + 1),
+        0 => format::day_label(at),
+        _ if step < 60 * SECOND_US => format::clock_seconds(at),
+        _ => format::clock_label(at),
+    };
+    let first = -(shift - from).div_euclid(step);
+    (first..).map(|k| shift + k * step).take_while(|at| *at <= to).map(|at| (at, label(at))).collect()
+}
+
+fn month_ticks(from: i64, to: i64) -> Vec<(i64, String)> {
+    let midnights = (-(-from).div_euclid(DAY_US)..=to.div_euclid(DAY_US)).map(|day| day * DAY_US);
+    let starts: Vec<(i64, i64, i64)> = midnights
+        .map(|at| (at, format::civil_date(at)))
+        .filter(|(_, (_, _, day))| *day == 1)
+        .map(|(at, (year, month, _))| (at, year, month - 1))
+        .collect();
+    let few = |step: &i64| i64::try_from(starts.len()).is_ok_and(|months| months / step <= MOST_GAPS);
+    let step = MONTH_STEPS.into_iter().find(few).unwrap_or(1_200);
+    let label = |at, year: i64, month| if month == 0 { year.to_string() } else { format::month_label(at).to_owned() };
+    let round = starts.into_iter().filter(|(_, year, month)| (12 * year + month) % step == 0);
+    round.map(|(at, year, month)| (at, label(at, year, month))).collect()
 }
 
 /// Horizontal lines at powers of ten; labels at as many of them as have room.
@@ -218,6 +262,40 @@ mod tests {
         assert_eq!(bad.iter().filter(|x| **x > end).count(), 1, "{end}");
         assert_eq!(end_of_many(&[0.0, 0.0, 0.0, 2.0], 0.0, 3.0), 0.0);
         assert_eq!(end_of_many(&[], 1.0, 3.0), 1.0);
+    }
+
+    /// Labels as a reader expects them; dates and weekdays from `date -u`.
+    #[test]
+    fn times_stand_at_steps_of_clock_and_calendar() {
+        let labels = |from_s: i64, to_s: i64| -> String {
+            let ticks = time_ticks(from_s * SECOND_US, to_s * SECOND_US);
+            ticks.into_iter().map(|(_, label)| label).collect::<Vec<_>>().join(" ")
+        };
+        let (new_year, day) = (1_735_689_600, 86_400);
+        for (from, to, expected) in [
+            (893_971_800, 899_251_200, "4 May 11 May 18 May 25 May 1 Jun 8 Jun 15 Jun 22 Jun 29 Jun"),
+            (new_year - day, new_year + day, "31 Dec 06:00 12:00 18:00 1 Jan 06:00 12:00 18:00 2 Jan"),
+            (1_700_158_546, 1_700_158_620, "18:15:50 18:16:00 18:16:10 18:16:20 18:16:30 18:16:40 18:16:50 18:17:00"),
+            (1_636_934_400, 1_656_633_600, "Dec 2022 Feb Mar Apr May Jun Jul"),
+            (981_158_400, 1_787_270_400, "2005 2010 2015 2020 2025"),
+            (6 * 3_600, 6 * day, "day 2 day 3 day 4 day 5 day 6 day 7"),
+            (0, 28 * day, "day 1 day 5 day 9 day 13 day 17 day 21 day 25 day 29"),
+            (0, 500 * day, "day 1 day 57 day 113 day 169 day 225 day 281 day 337 day 393 day 449"),
+        ] {
+            assert_eq!(labels(from, to), expected);
+        }
+    }
+
+    #[test]
+    fn times_lie_within_and_are_few() {
+        for seconds in [1, 59, 60, 600, 3_601, 40_000, 86_400, 700_000, 2_419_200, 40_000_000, 2_000_000_000] {
+            for start in [97_445, 804_571_200, 1_709_251_199] {
+                let (from, to) = (start * SECOND_US, (start + seconds) * SECOND_US);
+                let ticks = time_ticks(from, to);
+                assert!((1..=10).contains(&ticks.len()), "{start} {seconds}: {ticks:?}");
+                assert!(ticks.iter().all(|(at, _)| (from..=to).contains(at)), "{start} {seconds}");
+            }
+        }
     }
 
     #[test]

@@ -158,7 +158,8 @@ fn band<DB: DrawingBackend>(area: &Area<DB>, points: &[(f64, f64, f64)], color: 
         let lower = points.iter().rev().map(|(x, _, lower)| target.at((*x, *lower)));
         return area.draw(&Polygon::new(upper.chain(lower).collect::<Vec<_>>(), color.filled()));
     }
-    for pair in points.windows(2) {
+    // Points at one place are a step, which has no area.
+    for pair in points.windows(2).filter(|pair| pair[1].0 > pair[0].0) {
         let (from, to) = (target.length(pair[0].0), target.length(pair[1].0));
         for x in from..to.max(from + 1) {
             let share = f64::from(x - from) / f64::from((to - from).max(1));
@@ -205,10 +206,32 @@ mod tests {
     #[test]
     fn svg_has_logical_size_escaped_text_and_the_fallback_fonts() {
         let mut scene = Scene::new(300.0, 100.0);
-        scene.text((10.0, 50.0), "a < b & c", (12.0, INK, Hold::Start));
+        scene.text((10.0, 50.0), "a < b &\u{7}c", (12.0, INK, Hold::Start));
         let svg = svg(&scene).unwrap();
         assert!(svg.starts_with("<svg width=\"300\" height=\"100\" viewBox=\"0 0 600 200\""), "{}", &svg[..90]);
         assert!(svg.contains("a &lt; b &amp; c") && svg.contains("sans-serif"));
+    }
+
+    /// The rows of the scene at four times its size, a bool per pixel: whether it is dark.
+    fn raster(scene: &Scene) -> Vec<Vec<bool>> {
+        let size = pixels(scene, 4.0);
+        let mut buffer = vec![255; 3 * size.0 as usize * size.1 as usize];
+        {
+            let area = BitMapBackend::with_buffer(&mut buffer, size).into_drawing_area();
+            paint(&area, scene, Target { scale: 4.0, raster: true }).unwrap();
+        }
+        buffer.chunks(3 * size.0 as usize).map(|row| row.chunks(3).map(|pixel| pixel[0] < 128).collect()).collect()
+    }
+
+    /// A column that ends where the next begins covers nothing of it.
+    #[test]
+    fn steps_of_a_band_are_sharp() {
+        let mut scene = Scene::new(30.0, 20.0);
+        scene.band(vec![(5.0, 2.0, 15.0), (10.0, 2.0, 15.0), (10.0, 12.0, 15.0), (20.0, 12.0, 15.0)], (0, 0, 0));
+        let rows = raster(&scene);
+        let dark = |row: usize| -> Vec<usize> { (0..120).filter(|x| rows[row][*x]).collect() };
+        assert_eq!(dark(30), (20..40).collect::<Vec<_>>());
+        assert_eq!(dark(55), (20..80).collect::<Vec<_>>());
     }
 
     /// The baseline of raster text is where the scene says: the lowest ink of an `H` lies within a pixel above it.
@@ -216,14 +239,8 @@ mod tests {
     fn raster_text_stands_on_its_baseline() {
         let mut scene = Scene::new(60.0, 40.0);
         scene.text((10.0, 30.0), "H", (20.0, (0, 0, 0), Hold::Start));
-        let size = pixels(&scene, 4.0);
-        let mut buffer = vec![255; 3 * size.0 as usize * size.1 as usize];
-        {
-            let area = BitMapBackend::with_buffer(&mut buffer, size).into_drawing_area();
-            paint(&area, &scene, Target { scale: 4.0, raster: true }).unwrap();
-        }
-        let dark = |y: usize| (0..size.0 as usize).any(|x| buffer[3 * (y * size.0 as usize + x)] < 128);
-        let rows: Vec<usize> = (0..size.1 as usize).filter(|y| dark(*y)).collect();
+        let raster = raster(&scene);
+        let rows: Vec<usize> = (0..raster.len()).filter(|y| raster[*y].contains(&true)).collect();
         let (top, bottom) = (rows[0] as f64 / 4.0, (rows[rows.len() - 1] + 1) as f64 / 4.0);
         assert!((bottom - 30.0).abs() < 1.0, "baseline at {bottom}");
         // Capital height of DejaVu Sans is 0.729 em.

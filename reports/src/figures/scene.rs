@@ -109,6 +109,11 @@ impl Scene {
         self.marks.push(Mark::Band { points, color });
     }
 
+    /// A filled rectangle.
+    pub(crate) fn area(&mut self, frame: &Frame, color: Rgb) {
+        self.band(vec![(frame.left, frame.top, frame.bottom), (frame.right, frame.top, frame.bottom)], color);
+    }
+
     pub(crate) fn dot(&mut self, at: Point, radius: f64, color: Rgb) {
         self.marks.push(Mark::Dot { at, radius, color, filled: true });
     }
@@ -135,7 +140,9 @@ impl Scene {
     }
 
     pub(crate) fn text(&mut self, at: Point, text: &str, (size, color, hold): (f64, Rgb, Hold)) {
-        self.marks.push(Mark::Text { at, text: text.to_owned(), size, color, hold });
+        // Names come from outside, and XML allows no control characters.
+        let text = text.replace(char::is_control, " ");
+        self.marks.push(Mark::Text { at, text, size, color, hold });
     }
 
     /// The texts with the rectangles that they cover.

@@ -3,6 +3,7 @@
 //! | module | from |
 //! |---|---|
 //! | `csv_file` | a CSV file with a column of times and one of values |
+//! | `decisions` | the load samples of an operator's decision log |
 //! | `range` | the answer of a Prometheus range query |
 //!
 //! Invariants: the same bytes and options give the same trace; nothing is repaired (rows that are unsorted, doubled, off the
@@ -10,11 +11,13 @@
 //! and had to be inferred stands in [`Imported::notes`].
 
 mod csv_file;
+mod decisions;
 mod error;
 mod grid;
 mod range;
 
 pub use csv_file::{CsvColumns, TimeFormat, from_csv};
+pub use decisions::from_decisions;
 pub use error::ImportError;
 pub use range::{RangeOptions, from_range};
 

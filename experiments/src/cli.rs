@@ -32,15 +32,15 @@ pub enum Command {
     Train(RunArgs),
     /// Scores a policy bundle against tuned rules on traces of your own.
     Evaluate(EvaluateArgs),
-    /// Writes the report of a finished run again.
+    /// Writes the report of a finished run again, or that of an operator's decision log.
     Report(ReportArgs),
     /// Passes the policy of a run through the export gate and writes its bundle.
     Export(ExportArgs),
-    /// Evaluates a finished run again and compares every file that it made, byte by byte.
+    /// Evaluates a finished run again and compares every file that it made, byte by byte; makes the decisions of a log again.
     Verify(VerifyArgs),
     /// Compares the strategies of several finished runs (needs a build with `--features analysis`).
     Query(QueryArgs),
-    /// Makes a trace or a policy of what you have: CSV files, Prometheus, HorizontalPodAutoscalers.
+    /// Makes a trace or a policy of what you have: CSV files, Prometheus, decision logs, HorizontalPodAutoscalers.
     Import(ImportArgs),
     /// Looks at one trace.
     Trace(TraceArgs),
@@ -151,7 +151,7 @@ impl EvaluateArgs {
 }
 
 /// Words as one line that a shell takes apart again.
-fn line(words: &[String]) -> String {
+pub(crate) fn line(words: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
     let quoted = |word: &String| {
         if !word.is_empty() && word.chars().all(plain) {
@@ -189,8 +189,14 @@ pub struct EvaluateArgs {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run folder.
+    /// The run folder, or the folder of a decision log.
     pub run: PathBuf,
+    /// Of a log: where the report goes (default: report/ in its folder).
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Of a log: only this subject. May be repeated.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub subject: Vec<String>,
 }
 
 /// Arguments of `export`.
@@ -209,8 +215,11 @@ pub struct ExportArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The run folder.
+    /// The run folder, or the folder of a decision log.
     pub run: PathBuf,
+    /// Of a log: a bundle that decided. May be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Vec<PathBuf>,
     /// Also tune and train again, and compare parameters, weights and learning curves.
     #[arg(long)]
     pub train: bool,

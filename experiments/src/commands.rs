@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::progress::Display;
 use crate::run_folder::RunFolder;
 use crate::schedule::Crew;
-use crate::{evaluate, export, import_command, list, query, report, study, trace_command, verify};
+use crate::{evaluate, export, import_command, list, log_command, query, report, study, trace_command, verify};
 
 /// What only a program can know: environment, terminal, clock, signals.
 #[derive(Clone, Debug)]
@@ -46,12 +46,21 @@ pub fn execute(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Run(arguments) => study::run(arguments, shell),
         Command::Train(arguments) => study::train(arguments, shell),
         Command::Evaluate(arguments) => evaluate::evaluate(arguments, shell),
-        Command::Report(arguments) => report::again(&arguments.run),
+        Command::Report(arguments) if log_command::is_log(&arguments.run) => log_command::report(arguments),
+        Command::Report(arguments) => {
+            let given = [("--out", arguments.out.is_some()), ("--subject", !arguments.subject.is_empty())];
+            log_command::check_run(&arguments.run, &given)?;
+            report::again(&arguments.run)
+        }
         Command::Export(arguments) => {
             RunFolder::open(&arguments.run)?.check_trained()?;
             export::export(arguments, shell)
         }
-        Command::Verify(arguments) => verify::verify(arguments, shell),
+        Command::Verify(arguments) if log_command::is_log(&arguments.run) => log_command::verify(arguments),
+        Command::Verify(arguments) => {
+            log_command::check_run(&arguments.run, &[("--bundle", !arguments.bundle.is_empty())])?;
+            verify::verify(arguments, shell)
+        }
         Command::Query(arguments) => query::query(arguments),
         Command::Import(arguments) => import_command::import(arguments, shell),
         Command::Trace(arguments) => match &arguments.action {

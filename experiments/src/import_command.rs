@@ -3,6 +3,7 @@
 //! | source | becomes |
 //! |---|---|
 //! | `csv` | a trace |
+//! | `decisions` | a trace of what an operator saw, and the workload it belongs to |
 //! | `hpa` | a ScalingPolicy in mode Shadow, with the same HorizontalPodAutoscaler as fallback |
 //! | `prometheus` | a trace, over HTTP or from a saved answer |
 //!
@@ -12,12 +13,14 @@
 
 mod arguments;
 mod csv;
+mod decisions;
 mod destination;
 mod hpa;
 mod prometheus;
 
 pub use arguments::{
-    CsvArgs, HpaArgs, ImportArgs, ImportSource, PrometheusArgs, TimeFormatWord, TraceTargetArgs, UnitWord,
+    CsvArgs, DecisionsArgs, HpaArgs, ImportArgs, ImportSource, PrometheusArgs, TimeFormatWord, TraceTargetArgs,
+    UnitWord,
 };
 
 use crate::commands::Shell;
@@ -30,6 +33,7 @@ use crate::error::Result;
 pub fn import(arguments: &ImportArgs, shell: &Shell) -> Result<()> {
     match &arguments.source {
         ImportSource::Csv(arguments) => csv::import(arguments),
+        ImportSource::Decisions(arguments) => decisions::import(arguments),
         ImportSource::Hpa(arguments) => hpa::import(arguments),
         ImportSource::Prometheus(arguments) => prometheus::import(arguments, shell),
     }

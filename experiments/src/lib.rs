@@ -10,7 +10,7 @@
 //! | [`cells`], [`scoring`], [`portrait`] | the unit of evidence, all of them, and their pictures |
 //! | [`schedule`], [`progress`] | in parallel, resumable, with the time left |
 //! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`], [`schemas`] | where results lie and what they were made from |
-//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`trace_command`] | the commands |
+//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`trace_command`] | the commands |
 
 #[macro_use]
 mod output;
@@ -32,6 +32,7 @@ pub mod import_command;
 pub mod learned;
 pub mod learning;
 pub mod list;
+pub mod log_command;
 pub mod manifest;
 pub mod portrait;
 pub mod progress;

@@ -102,29 +102,46 @@ impl<'a> Replay<'a> {
     ///
     /// # Errors
     /// If nets are absent, or a strategy or snapshot is not understood.
-    pub fn run(mut self, rows: &[OperatedDecision]) -> Result<ReplayReport, ReplayError> {
+    pub fn run(self, rows: &[OperatedDecision]) -> Result<ReplayReport, ReplayError> {
+        self.run_telling(rows, |_, _| {})
+    }
+
+    /// The same, and hands out what was decided again wherever it differs, with the position of the row.
+    ///
+    /// # Errors
+    /// See [`Self::run`].
+    pub fn run_telling(
+        mut self,
+        rows: &[OperatedDecision],
+        mut tell: impl FnMut(usize, DecisionRecord),
+    ) -> Result<ReplayReport, ReplayError> {
         for (position, row) in rows.iter().enumerate() {
-            self.row(position, row)?;
+            if let Some(again) = self.row(position, row)? {
+                tell(position, again);
+            }
         }
         Ok(self.report)
     }
 
-    fn row(&mut self, position: usize, row: &OperatedDecision) -> Result<(), ReplayError> {
+    /// What was decided again, if it differs.
+    fn row(&mut self, position: usize, row: &OperatedDecision) -> Result<Option<DecisionRecord>, ReplayError> {
         if let Some(point) = &row.replay_from {
             let started = self.start(row, point)?;
             self.running.insert(row.subject.clone(), started);
         }
         let Some((autoscaler, state)) = self.running.get_mut(&row.subject) else {
             self.report.skipped += 1;
-            return Ok(());
+            return Ok(None);
         };
         let now = Timestamp::from_micros(row.record.at_us);
         let (view, decision) = autoscaler.decide_viewed(now, &row.observation, state);
         self.report.compared += 1;
-        if DecisionRecord::new(&view, &decision) != row.record {
-            self.report.differing.push(position);
+        let again = DecisionRecord::new(&view, &decision);
+        if again == row.record {
+            return Ok(None);
         }
-        Ok(())
+        self.report.differing.push(position);
+        Ok(Some(again))
     }
 
     fn start(&self, row: &OperatedDecision, point: &ReplayPoint) -> Result<(Autoscaler, AutoscalerState), ReplayError> {
@@ -205,7 +222,11 @@ mod tests {
         let mut rows = log(&StrategySpec::of("hpa"), &[0]);
         rows[12].record.decided += 1;
         rows[30].observation.metrics.clear();
-        let report = Replay::new(&BTreeMap::new()).run(&rows).unwrap();
+        let mut told = Vec::new();
+        let nets = BTreeMap::new();
+        let report = Replay::new(&nets).run_telling(&rows, |row, again| told.push((row, again.decided))).unwrap();
+        assert_eq!(told.iter().map(|(row, _)| *row).collect::<Vec<_>>(), report.differing);
+        assert!(told.contains(&(12, rows[12].record.decided - 1)), "{told:?}");
         assert!(report.differing.contains(&12) && report.differing.contains(&30), "{:?}", report.differing);
         assert!(!report.differing.contains(&11));
     }

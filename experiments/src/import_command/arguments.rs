@@ -20,6 +20,8 @@ pub struct ImportArgs {
 pub enum ImportSource {
     /// Makes a trace of a CSV file with a column of times and one of values.
     Csv(CsvArgs),
+    /// Makes a trace of the load in an operator's decision log, with the workload as it was seen beside it.
+    Decisions(DecisionsArgs),
     /// Makes a ScalingPolicy (mode Shadow) of each HorizontalPodAutoscaler in a manifest, with the same rule as its fallback.
     Hpa(HpaArgs),
     /// Makes a trace of a Prometheus range query, or of a saved answer to one.
@@ -61,6 +63,23 @@ pub struct CsvArgs {
     #[arg(long, value_enum)]
     pub time_format: Option<TimeFormatWord>,
     /// Where the trace goes.
+    #[command(flatten)]
+    pub target: TraceTargetArgs,
+}
+
+/// Arguments of `import decisions`.
+#[derive(Debug, Args)]
+pub struct DecisionsArgs {
+    /// The log: the folder of decisions-*.parquet that the operator writes, or one such file.
+    #[arg(value_name = "DIR")]
+    pub log: PathBuf,
+    /// Only this subject. May be repeated (default: all of them, a series each).
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub subject: Vec<String>,
+    /// Length of a bin, for example 15s (default: the most common distance of two samples).
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub interval: Option<Span>,
+    /// Where the trace goes; NAME.evaluation.toml is written beside it.
     #[command(flatten)]
     pub target: TraceTargetArgs,
 }

@@ -7,6 +7,7 @@
 //! | [`episode`] | an autoscaler drives the fluid kernel; costs by term and UTC day |
 //! | [`oracle`] | certified interval of the least cost that any schedule can reach |
 //! | [`autoscale_v1`] | the vector environment of learners |
+//! | [`rehearsal`] | the same requests for pods that somebody else starts and stops: a demo world's |
 //! | [`registry`] | environments with their observation and action tables |
 
 pub mod autoscale_v1;
@@ -15,4 +16,5 @@ mod fluid;
 pub mod load;
 pub mod oracle;
 pub mod registry;
+pub mod rehearsal;
 pub mod scenario;

@@ -20,7 +20,7 @@ use crate::shell::watches;
 use crate::telemetry::Telemetry;
 
 /// File in which a pod finds its own namespace.
-const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+pub(crate) const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// Most requests to one Prometheus at the same time.
 const PROMETHEUS_CONCURRENCY: usize = 32;
 
@@ -50,12 +50,18 @@ pub enum RunError {
 /// # Errors
 /// If it cannot begin; what happens later is a condition, a log line or a metric.
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
+    run_until(args, client().await?, stop_on_signal()).await
+}
+
+/// Turns true on SIGTERM or an interrupt.
+#[must_use]
+pub fn stop_on_signal() -> watch::Receiver<bool> {
     let (stopper, stop) = watch::channel(false);
     tokio::spawn(async move {
         wait_for_signal().await;
         let _ = stopper.send(true);
     });
-    run_until(args, client().await?, stop).await
+    stop
 }
 
 /// Runs until `stop` turns true.

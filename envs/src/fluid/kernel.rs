@@ -98,6 +98,21 @@ impl<'a> Kernel<'a> {
         }
     }
 
+    /// From now on `ready` pods are ready, because somebody else starts and stops them; nothing is booked.
+    pub(crate) fn set_ready(&mut self, ready: u32) {
+        self.pods.set_ready(self.now, ready);
+    }
+
+    /// Requests in the queue.
+    pub(crate) const fn backlog(&self) -> f64 {
+        self.backlog
+    }
+
+    /// Sums of a slot that is not older than the lag, as far as it is over.
+    pub(crate) fn slot_sums(&self, slot: i64) -> &SlotSums {
+        &self.slots[self.place(slot)]
+    }
+
     /// Lets time pass until `until` (at most the end of the load).
     pub(crate) fn advance(&mut self, until: Timestamp) -> Stretch {
         let until = until.min(self.traffic.load().end());

@@ -85,6 +85,11 @@ impl PodSet {
         present.abs_diff(replicas)
     }
 
+    /// From now on `ready` pods are ready, because somebody else starts and stops them; the youngest go first.
+    pub(crate) fn set_ready(&mut self, now: Timestamp, ready: u32) {
+        self.ready_since.resize(usize::try_from(ready).unwrap_or(0), now);
+    }
+
     /// The next moment at which a pod becomes ready.
     pub(crate) fn next_ready(&self) -> Option<Timestamp> {
         self.starting.iter().map(|pod| pod.ready_at).min()

@@ -41,7 +41,7 @@ pub struct Metrics {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queries {
-    /// CPU used, in cores. Default: `sum(rate(process_cpu_seconds_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    /// CPU used, in cores. Default: `sum(irate(process_cpu_seconds_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub process_cpu_seconds_total_rate: Option<String>,
@@ -53,15 +53,15 @@ pub struct Queries {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub process_virtual_memory_bytes: Option<String>,
-    /// Seconds of request handling per second, waiting included. Default: `sum(rate(http_request_duration_seconds_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    /// Seconds of request handling per second, waiting included. Default: `sum(irate(http_request_duration_seconds_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub http_request_duration_seconds_sum_rate: Option<String>,
-    /// Requests that arrived, per second: the offered load. Default: `sum(rate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    /// Requests that arrived, per second: the offered load. Default: `sum(irate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub http_requests_total_rate: Option<String>,
-    /// Requests that were completed, per second. Default: `sum(rate(http_request_duration_seconds_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    /// Requests that were completed, per second. Default: `sum(irate(http_request_duration_seconds_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub http_request_duration_seconds_count_rate: Option<String>,
@@ -69,15 +69,15 @@ pub struct Queries {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub process_open_fds: Option<String>,
-    /// Response bytes per second. Default: `sum(rate(http_response_size_bytes_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    /// Response bytes per second. Default: `sum(irate(http_response_size_bytes_sum{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub http_response_size_bytes_sum_rate: Option<String>,
-    /// Requests whose size was recorded, per second. Default: `sum(rate(http_request_size_bytes_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
+    /// Requests whose size was recorded, per second. Default: `sum(irate(http_request_size_bytes_count{namespace="$namespace",pod=~"$pods"}[$range]))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub http_request_size_bytes_count_rate: Option<String>,
-    /// Share of requests that waited longer than the objective, failed or were dropped, 0 to 1. Default: `clamp_min(1 - sum(rate(http_request_duration_seconds_bucket{namespace="$namespace",pod=~"$pods",le=~"$wait([.]0)?"}[$range])) / (sum(rate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range])) > 0), 0)`.
+    /// Share of requests that waited longer than the objective, failed or were dropped, 0 to 1. Default: `clamp_min(1 - sum(irate(http_request_duration_seconds_bucket{namespace="$namespace",pod=~"$pods",le=~"$wait([.]0)?"}[$range])) / (sum(irate(http_requests_total{namespace="$namespace",pod=~"$pods"}[$range])) > 0), 0)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub bad_request_ratio: Option<String>,

@@ -48,7 +48,7 @@ async fn reads_ten_features_of_one_moment() {
     let seen = server.seen.lock().unwrap().clone();
     assert_eq!(seen.len(), 11);
     assert!(seen.iter().all(|seen| seen.form["time"] == "1795254065.209"), "all at the same moment");
-    let cpu = r#"sum(rate(process_cpu_seconds_total{namespace="shop",pod=~"web-[0-9a-z]{1,10}-[0-9a-z]{5}"}[30s]))"#;
+    let cpu = r#"sum(irate(process_cpu_seconds_total{namespace="shop",pod=~"web-[0-9a-z]{1,10}-[0-9a-z]{5}"}[30s]))"#;
     assert!(seen.iter().any(|seen| seen.form["query"] == cpu), "{seen:?}");
     assert!(seen.iter().any(|seen| seen.form["query"].contains(r#"le=~"0.12([.]0)?""#)), "{seen:?}");
 }
@@ -177,7 +177,7 @@ async fn a_long_history_comes_in_pieces_that_prometheus_accepts() {
         assert_eq!(past.arrival_rate, expected, "slot {index}");
     }
     assert_eq!(server.last().line, "POST /api/v1/query_range HTTP/1.1");
-    assert!(server.last().form["query"].starts_with("sum(rate(http_requests_total{namespace=\"shop\""));
+    assert!(server.last().form["query"].starts_with("sum(irate(http_requests_total{namespace=\"shop\""));
 }
 
 #[tokio::test]

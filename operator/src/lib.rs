@@ -11,6 +11,7 @@
 //! | [`reconcile`] | the reconciler: a pure machine that decides, asks and writes |
 //! | [`manifest`] | the YAML that a cluster administrator installs |
 
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod decision_log;
@@ -26,3 +27,5 @@ pub mod selector;
 pub mod server;
 pub mod shell;
 pub mod telemetry;
+#[cfg(feature = "rehearse")]
+pub mod world;

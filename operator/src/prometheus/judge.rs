@@ -100,15 +100,19 @@ pub fn fresh(at: Timestamp, now: Timestamp, stale_after: Span) -> Result<(), Pro
     if now.since(at) > stale_after { Err(PrometheusError::StaleSample) } else { Ok(()) }
 }
 
-/// The moment at which the features are evaluated: `now` to the millisecond, or the next one if a range of `interval`s back from
-/// it began at a scrape. Prometheus 2 takes that scrape into the range and Prometheus 3 does not.
+/// The moment at which the features are evaluated: soon after the newest sample, as the past is, so that a range of two
+/// intervals holds the two scrapes that end there however late the question comes. After a lost scrape it is `now`: then the range
+/// holds one scrape, and the value is missing, as the protocol wants it.
+///
+/// Never exactly at a scrape: Prometheus 2 takes a scrape at the range's begin into it, Prometheus 3 does not.
 #[must_use]
 pub fn evaluation_time(now: Timestamp, sample_at: Timestamp, interval: Span) -> Timestamp {
     let millisecond = Span::from_millis(1);
     let (now, sample_at) = (now.floor_to(millisecond), sample_at.floor_to(millisecond));
-    let elapsed = now.since(sample_at).micros();
-    let on_a_scrape = elapsed.checked_rem_euclid(interval.micros()) == Some(0);
-    if on_a_scrape { now + millisecond } else { now }
+    let elapsed = now.since(sample_at);
+    let soon = if elapsed > Span::ZERO && elapsed < interval { now.min(sample_at + interval / 4) } else { now };
+    let on_a_scrape = soon.since(sample_at).micros().checked_rem_euclid(interval.micros()) == Some(0);
+    if on_a_scrape { soon + millisecond } else { soon }
 }
 
 /// The features from their answers, in the order of their numbers.
@@ -209,6 +213,9 @@ mod tests {
             (999, 1_000 - 999),
             (1_000, 0),
             (250_400, -400),
+            // However late the question: a quarter of an interval after the sample, or `now` once the next one should be there.
+            (3_750_000, 0),
+            (14_990_000, 3_750_000 - 14_990_000),
             (15_000_000, 1_000),
             (30_000_300, 1_000 - 300),
             (-15_000_000, 1_000),

@@ -120,7 +120,7 @@ async fn one(doctor: &Doctor, index: &Index, key: &Key) -> Vec<Finding> {
 async fn target(doctor: &Doctor, key: &Key, policy: &ScalingPolicy, what: &str) -> (Finding, Option<String>) {
     let target = &policy.spec.target_ref;
     let name = format!("{} {}", target.kind, target.name);
-    let performed = doctor.hands.perform(key, policy, Request::ReadScale, None).await;
+    let performed = doctor.hands.perform(key, policy, Request::ReadScale, Ok(None)).await;
     let failure = match performed.reply {
         Reply::Scale(Ok(scale)) => {
             let text = format!("the scale of {name} is readable: {} replicas", scale.spec_replicas);
@@ -158,7 +158,7 @@ async fn bundle(
     what: &str,
 ) -> (Option<Finding>, Option<LoadedBundle>) {
     let Some(source) = &policy.spec.bundle else { return (None, None) };
-    let performed = doctor.hands.perform(key, policy, Request::LoadBundle(source.clone()), None).await;
+    let performed = doctor.hands.perform(key, policy, Request::LoadBundle(source.clone()), Ok(None)).await;
     match performed.reply {
         Reply::Bundle(Ok(loaded)) => {
             let text = format!("bundle {} loads, hash and golden rows hold", loaded.bundle.card().id);

@@ -82,9 +82,8 @@ impl DecisionLog {
     /// Hands a row over; never waits.
     pub fn append(&self, row: OperatedDecision) {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) =
-            sender.as_ref().map(|sender| sender.try_send(row))
-        {
+        let Some(sender) = sender.as_ref() else { return };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(row) {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -37,42 +37,44 @@ impl<T> Default for Shelf<T> {
 }
 
 impl<T: PartialEq> Shelf<T> {
-    /// Folds an event in; answers with the keys whose entry changed.
-    fn fold<K: ResourceExt>(&mut self, event: Event<K>, fact: impl Fn(K) -> T) -> BTreeSet<Key> {
+    /// Folds an event in; answers with the keys whose entry changed, and what stood there before.
+    fn fold<K: ResourceExt>(&mut self, event: Event<K>, fact: impl Fn(K) -> T) -> BTreeMap<Key, Option<T>> {
         match event {
-            Event::Init => {
-                self.listing = Some(BTreeMap::new());
-                BTreeSet::new()
-            }
+            Event::Init => self.listing = Some(BTreeMap::new()),
             Event::InitApply(object) => {
                 let key = key(&object);
                 self.listing.get_or_insert_default().insert(key, fact(object));
-                BTreeSet::new()
             }
-            Event::InitDone => self.replace(),
+            Event::InitDone => return self.replace(),
             Event::Apply(object) => {
-                let key = key(&object);
-                let new = fact(object);
-                let changed = self.objects.get(&key) != Some(&new);
-                self.objects.insert(key.clone(), new);
-                if changed { BTreeSet::from([key]) } else { BTreeSet::new() }
+                let (key, new) = (key(&object), fact(object));
+                if self.objects.get(&key) != Some(&new) {
+                    let old = self.objects.insert(key.clone(), new);
+                    return BTreeMap::from([(key, old)]);
+                }
             }
             Event::Delete(object) => {
                 let key = key(&object);
-                self.objects.remove(&key);
-                BTreeSet::from([key])
+                let old = self.objects.remove(&key);
+                return BTreeMap::from([(key, old)]);
             }
         }
+        BTreeMap::new()
     }
 
-    fn replace(&mut self) -> BTreeSet<Key> {
-        let new = self.listing.take().unwrap_or_default();
-        let changed = |(key, fact): &(&Key, &T)| self.objects.get(*key) != Some(*fact);
-        let mut keys: BTreeSet<Key> = new.iter().filter(changed).map(|(key, _)| key.clone()).collect();
-        keys.extend(self.objects.keys().filter(|key| !new.contains_key(*key)).cloned());
-        self.objects = new;
+    fn replace(&mut self) -> BTreeMap<Key, Option<T>> {
         self.listed = true;
-        keys
+        let new = self.listing.take().unwrap_or_default();
+        let mut old = std::mem::replace(&mut self.objects, new);
+        let mut changed = BTreeMap::new();
+        for (key, fact) in &self.objects {
+            let before = old.remove(key);
+            if before.as_ref() != Some(fact) {
+                changed.insert(key.clone(), before);
+            }
+        }
+        changed.extend(old.into_iter().map(|(key, fact)| (key, Some(fact))));
+        changed
     }
 
     fn in_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = (&'a Key, &'a T)> {
@@ -112,9 +114,9 @@ impl Index {
     /// Folds an event of a policy in; answers with the policies to look at: a status alone (the operator's own writing) is no
     /// reason.
     pub fn policy(&mut self, event: Event<ScalingPolicy>) -> BTreeSet<Key> {
-        let before: BTreeMap<Key, Arc<ScalingPolicy>> = self.policies.objects.clone();
-        let changed = self.policies.fold(event, Arc::new);
-        changed.into_iter().filter(|key| is_news(before.get(key), self.policies.objects.get(key))).collect()
+        let changed = self.policies.fold(event, Arc::new).into_iter();
+        let news = changed.filter(|(key, before)| is_news(before.as_ref(), self.policies.objects.get(key)));
+        news.map(|(key, _)| key).collect()
     }
 
     /// Folds an event of a pod in.
@@ -124,8 +126,8 @@ impl Index {
 
     /// Folds an event of an autoscaler in; answers with the policies of the same targets.
     pub fn autoscaler(&mut self, event: Event<HorizontalPodAutoscaler>) -> BTreeSet<Key> {
-        let changed = self.autoscalers.fold(event, autoscaler);
-        let namespaces: BTreeSet<String> = changed.into_iter().map(|(namespace, _)| namespace).collect();
+        let changed = self.autoscalers.fold(event, |object| autoscaler(&object));
+        let namespaces: BTreeSet<String> = changed.into_keys().map(|(namespace, _)| namespace).collect();
         self.policies.objects.keys().filter(|(namespace, _)| namespaces.contains(namespace)).cloned().collect()
     }
 
@@ -175,12 +177,18 @@ impl Index {
         };
         let same = |other: &ScalingPolicy| {
             let (a, b) = (&other.spec.target_ref, &policy.spec.target_ref);
-            a.kind == b.kind && a.name == b.name && other.metadata.deletion_timestamp.is_none()
+            let same = group(a) == group(b) && a.kind == b.kind && a.name == b.name;
+            same && other.metadata.deletion_timestamp.is_none()
         };
         let others = self.policies.in_namespace(&key.0).filter(|(other, _)| *other != key).map(|(_, other)| other);
         let oldest = others.filter(|other| same(other)).min_by_key(|other| age(other))?;
         (age(oldest) < age(policy)).then(|| oldest.name_any())
     }
+}
+
+/// The API group, whatever the version.
+fn group(target: &TargetRef) -> &str {
+    target.api_version.rsplit_once('/').map_or("", |(group, _)| group)
 }
 
 /// Whether a cycle has something new to look at.
@@ -194,7 +202,7 @@ fn is_news(before: Option<&Arc<ScalingPolicy>>, after: Option<&Arc<ScalingPolicy
         || a.deletion_timestamp != b.deletion_timestamp
 }
 
-fn autoscaler(object: HorizontalPodAutoscaler) -> Autoscaler {
+fn autoscaler(object: &HorizontalPodAutoscaler) -> Autoscaler {
     let target = object.spec.as_ref().map(|spec| (&spec.scale_target_ref.kind, &spec.scale_target_ref.name));
     let (kind, target) = target.map(|(kind, name)| (kind.clone(), name.clone())).unwrap_or_default();
     Autoscaler {
@@ -267,8 +275,13 @@ mod tests {
         index.policy(Event::Apply(policy("old", 1, 1)));
         assert_eq!(index.autoscaler(Event::Apply(hpa("web", "web"))), keys(&["old", "young"]));
         index.autoscaler(Event::Apply(hpa("api", "api")));
-        let facts = |name: &str| index.facts(&("shop".into(), name.into()), PodFacts::default()).unwrap();
-        assert_eq!((facts("young").elder.as_deref(), facts("old").elder), (Some("old"), None));
-        assert_eq!(facts("old").autoscalers.iter().map(|hpa| hpa.name.as_str()).collect::<Vec<_>>(), ["web"]);
+        let facts =
+            |index: &Index, name: &str| index.facts(&("shop".into(), name.into()), PodFacts::default()).unwrap();
+        assert_eq!((facts(&index, "young").elder.as_deref(), facts(&index, "old").elder), (Some("old"), None));
+        let mut other = policy("oldest", 0, 1);
+        other.spec.target_ref.api_version = "argoproj.io/v1".to_owned();
+        index.policy(Event::Apply(other));
+        assert_eq!(facts(&index, "old").elder, None, "a workload of another group is another one");
+        assert_eq!(facts(&index, "old").autoscalers.iter().map(|hpa| hpa.name.as_str()).collect::<Vec<_>>(), ["web"]);
     }
 }

@@ -5,6 +5,7 @@
 //! | [`api`] | one request to the API server: time-out, size limit, typed failure |
 //! | [`hands`] | performs what a machine asks |
 //! | [`bundles`] | fetches bundles, verifies them once per hash |
+//! | [`servers`] | connections to Prometheus, and when to leave one alone |
 //! | [`lease`] | one of several operators leads |
 //! | [`driver`] | index, queue, machines: what is done when |
 //! | [`translate`] | what Prometheus answers, in the machine's words |
@@ -15,5 +16,6 @@ pub mod bundles;
 pub mod driver;
 pub mod hands;
 pub mod lease;
+pub mod servers;
 pub mod translate;
 pub mod watches;

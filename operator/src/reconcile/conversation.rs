@@ -153,7 +153,7 @@ pub enum Reply {
     /// To [`Request::ReadScale`].
     Scale(Result<Scale, Failure>),
     /// To [`Request::ReadMetrics`].
-    Metrics(MetricsRead),
+    Metrics(Box<MetricsRead>),
     /// To [`Request::ReadHistory`].
     History(Result<Vec<PastSlot>, Problem>),
     /// To [`Request::LoadBundle`].

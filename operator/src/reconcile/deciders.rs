@@ -146,6 +146,7 @@ impl Deciders {
     pub fn name_rule(&mut self, rule: &BuiltInPolicy) -> Result<(), Problem> {
         let config = rule.config.clone().unwrap_or(serde_json::Value::Null);
         let strategy = StrategySpec { policy: Choice { id: rule.id.clone(), config }, forecaster: None, guard: None };
+        self.last_row = None;
         self.named = Some(Decider::build(Origin::BuiltIn, strategy, None, &self.workload)?);
         Ok(())
     }
@@ -155,6 +156,8 @@ impl Deciders {
     /// # Errors
     /// If its strategy cannot be built for this workload.
     pub fn name_bundle(&mut self, loaded: LoadedBundle) -> Result<(), Problem> {
+        // Another memory decides now: the log needs a replay point.
+        self.last_row = None;
         let strategy = loaded.bundle.card().strategy.clone();
         let built = Decider::build(Origin::Bundle, strategy, Some(loaded), &self.workload);
         self.named = Some(built.map_err(|problem| Problem::new(Reason::BundleRefused, problem.message))?);
@@ -177,6 +180,15 @@ impl Deciders {
     #[must_use]
     pub fn looks_back(&self) -> bool {
         self.named.as_ref().is_some_and(|named| named.autoscaler.horizon().is_some())
+    }
+
+    /// Forgets what was seen; who decides stays.
+    pub fn forget(&mut self) {
+        self.last_row = None;
+        for decider in self.named.iter_mut().chain([&mut self.fallback]) {
+            decider.state = decider.autoscaler.initial_state();
+        }
+        self.last_row = None;
     }
 
     /// Warms the states up with the past.

@@ -181,6 +181,9 @@ impl Machine {
             self.rhythm.decided(now, None);
             return self.settle(facts, now, None);
         }
+        if self.rhythm.was_interrupted(now) {
+            self.begin_anew();
+        }
         match self.prepare(facts) {
             Ok(()) => self.load_or_warm(facts, now),
             Err(problem) => {
@@ -188,6 +191,17 @@ impl Machine {
                 self.settle(facts, now, Some(now + self.pace.scaled(RETRY)))
             }
         }
+    }
+
+    /// After a gap, or a clock that was set back, what is remembered is of another time: as after a restart, nothing shrinks
+    /// before its window is covered anew.
+    fn begin_anew(&mut self) {
+        if let Some(deciders) = &mut self.deciders {
+            deciders.forget();
+        }
+        self.warmth = Warmth::Cold;
+        self.bundle_retry_at = None;
+        self.start_ups_until = Timestamp::ZERO;
     }
 
     /// Makes the deciders fit the spec and the pods.

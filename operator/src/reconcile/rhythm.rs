@@ -12,6 +12,9 @@ const POLL: Span = Span::from_millis(500);
 /// How long a sample may be late before a decision is made without it, by the clock.
 const GRACE: Span = Span::from_secs(5);
 
+/// A memory of windows has a hole when so many decisions were missed.
+const MISSED: i64 = 4;
+
 /// See the module. All times are the machine's.
 #[derive(Clone, Debug)]
 pub(super) struct Rhythm {
@@ -20,6 +23,7 @@ pub(super) struct Rhythm {
     newest: Option<Timestamp>,
     used: Option<Timestamp>,
     scrape: Span,
+    decided_at: Timestamp,
     /// When the policy wants to decide next; `None` before its first decision.
     next_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
@@ -34,6 +38,7 @@ impl Rhythm {
             newest: None,
             used: None,
             scrape: Span::from_secs(15),
+            decided_at: Timestamp::ZERO,
             next_at: None,
             not_before: None,
             again_at: None,
@@ -48,7 +53,11 @@ impl Rhythm {
 
     /// When to ask again; `None` if a decision is due.
     pub(super) fn next_poll(&self, now: Timestamp) -> Option<Timestamp> {
-        let Some(next_at) = self.next_at else { return None };
+        let next_at = self.next_at?;
+        // The clock was set back: what is planned is far again.
+        if now < self.decided_at {
+            return None;
+        }
         let fresh = match (self.newest, self.used) {
             (Some(newest), Some(used)) => newest.since(used) > self.scrape / 2,
             (Some(_), None) => true,
@@ -61,9 +70,17 @@ impl Rhythm {
         if again || (fresh && now >= early) || now >= late { None } else { Some(self.wake_at(now)) }
     }
 
+    /// Whether the last decision lies in the future, or so far back that several were missed.
+    pub(super) fn was_interrupted(&self, now: Timestamp) -> bool {
+        let Some(next_at) = self.next_at else { return false };
+        let planned = next_at.since(self.decided_at).max(self.pace.scaled(GRACE));
+        now < self.decided_at || now.since(self.decided_at) > planned * MISSED
+    }
+
     /// Notes a decision, and when the policy wants the next one; `None` is a scrape later.
     pub(super) fn decided(&mut self, now: Timestamp, next_at: Option<Timestamp>) {
         self.used = self.newest;
+        self.decided_at = now;
         self.next_at = Some(next_at.unwrap_or(now + self.scrape));
         self.not_before = None;
         self.again_at = None;
@@ -132,6 +149,24 @@ mod tests {
         assert_eq!(rhythm.wake_at(at(100_100)), at(115_000));
         assert_eq!(rhythm.next_poll(at(114_999)), Some(at(115_499)));
         assert_eq!(rhythm.next_poll(at(115_000)), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_a_decision_due() {
+        let mut rhythm = rhythm();
+        rhythm.sampled(Some(at(99_800)), Span::from_secs(15));
+        assert_eq!(rhythm.next_poll(at(99_999)), None);
+        rhythm.decided(at(99_999), Some(at(114_999)));
+        assert!(rhythm.next_poll(at(100_500)).is_some());
+    }
+
+    #[test]
+    fn four_missed_decisions_are_an_interruption() {
+        let rhythm = rhythm();
+        for (millis, interrupted) in [(99_999, true), (100_000, false), (160_000, false), (160_001, true)] {
+            assert_eq!(rhythm.was_interrupted(at(millis)), interrupted, "{millis}");
+        }
+        assert!(!Rhythm::new(Pace(1)).was_interrupted(at(0)), "nothing was decided yet");
     }
 
     #[test]

@@ -75,6 +75,16 @@ impl Api {
     }
 }
 
+/// A name from a spec as a part of a path. The schema allows any text; one with `/`, `..`, `?` or `%` would ask for another
+/// object than the one that is named, so it names none.
+///
+/// # Errors
+/// As the server answers for a name that does not exist.
+pub fn segment(name: &str) -> Result<&str, Failure> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
+    if plain && !["", ".", ".."].contains(&name) { Ok(name) } else { Err(Failure::answered(404, "NotFound")) }
+}
+
 fn retry_after<B>(response: &Response<B>) -> Option<Span> {
     retry_after_of(response.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?)
 }
@@ -127,6 +137,16 @@ mod tests {
         ] {
             let failure = of_answer(code, body);
             assert_eq!((failure.class(), failure.retry_after), (class, wait_s.map(Span::from_secs)), "{code}");
+        }
+    }
+
+    #[test]
+    fn names_are_parts_of_a_path_or_nothing() {
+        for name in ["web", "web-1.v2", "system:x", "a..b"] {
+            assert_eq!(segment(name), Ok(name));
+        }
+        for name in ["", ".", "..", "../x", "web/scale", "web?x=", "web#", "web%2Fx", "we b", "w\u{e9}b", "web\r\n"] {
+            assert_eq!(segment(name).map_err(|failure| failure.class()), Err(ErrorClass::NotFound), "{name}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Bundles: fetched from a ConfigMap or a folder, verified by the core once per hash, shared by all policies that name it.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -11,7 +12,7 @@ use seatrial_core::bundle::{
 };
 use seatrial_core::control::error_class::ErrorClass;
 
-use super::api::Api;
+use super::api::{Api, segment};
 use crate::reconcile::conditions::Reason;
 use crate::reconcile::conversation::{LoadedBundle, Problem};
 use crate::scaling_policy::BundleSource;
@@ -74,9 +75,11 @@ fn verify(place: &str, files: &BundleFiles, expected: &str) -> Result<Bundle, Pr
 
 async fn from_config_map(api: &Api, namespace: &str, name: &str) -> Result<BundleFiles, Problem> {
     let not_found = |what: &str| Problem::new(Reason::BundleNotFound, format!("ConfigMap {name} {what}"));
-    let request = Request::get(format!("/api/v1/namespaces/{namespace}/configmaps/{name}"))
+    let impossible = || not_found("cannot exist: correct spec.bundle.configMap.name");
+    let plain = segment(name).map_err(|_| impossible())?;
+    let request = Request::get(format!("/api/v1/namespaces/{namespace}/configmaps/{plain}"))
         .body(Vec::new())
-        .map_err(|_| not_found("has a name that cannot be asked for"))?;
+        .map_err(|_| impossible())?;
     let map: ConfigMap = api.send(request).await.map_err(|failure| match failure.class() {
         ErrorClass::NotFound => {
             not_found("does not exist in this namespace: create it from the folder that seatrial export wrote")
@@ -101,18 +104,20 @@ async fn from_folder(path: String) -> Result<BundleFiles, Problem> {
         let mut files = BundleFiles::new();
         for name in [POLICY_FILE, WEIGHTS_FILE, GOLDEN_FILE] {
             let file = Path::new(&path).join(name);
-            let size = std::fs::metadata(&file).map(|meta| meta.len());
-            match size {
-                Ok(size) if size > SIZE_LIMIT_BYTES as u64 => {
-                    let message = format!("{} has more than the {SIZE_LIMIT_BYTES} bytes of a bundle", file.display());
-                    return Err(Problem::new(Reason::BundleTooLarge, message));
-                }
-                Ok(_) => {}
+            let refused =
+                |error: std::io::Error| Problem::new(Reason::BundleNotFound, format!("{}: {error}", file.display()));
+            let opened = match std::fs::File::open(&file) {
+                Ok(opened) => opened,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(Problem::new(Reason::BundleNotFound, format!("{}: {error}", file.display()))),
+                Err(error) => return Err(refused(error)),
+            };
+            // What is read is bounded, whatever the file says of its size.
+            let mut bytes = Vec::new();
+            opened.take(SIZE_LIMIT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(refused)?;
+            if bytes.len() > SIZE_LIMIT_BYTES {
+                let message = format!("{} has more than the {SIZE_LIMIT_BYTES} bytes of a bundle", file.display());
+                return Err(Problem::new(Reason::BundleTooLarge, message));
             }
-            let bytes = std::fs::read(&file)
-                .map_err(|error| Problem::new(Reason::BundleNotFound, format!("{}: {error}", file.display())))?;
             files.insert(name.to_owned(), bytes);
         }
         if files.is_empty() {
@@ -123,4 +128,19 @@ async fn from_folder(path: String) -> Result<BundleFiles, Problem> {
     };
     let stopped = |_| Problem::new(Reason::BundleNotFound, "reading the bundle was broken off");
     tokio::task::spawn_blocking(read).await.map_err(stopped)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_without_end_is_read_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(POLICY_FILE)).unwrap();
+        let problem = from_folder(folder.path().display().to_string()).await.unwrap_err();
+        assert_eq!(problem.reason, Reason::BundleTooLarge);
+        let none = from_folder(folder.path().join("none").display().to_string()).await.unwrap_err();
+        assert_eq!(none.reason, Reason::BundleNotFound);
+    }
 }

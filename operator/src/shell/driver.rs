@@ -13,7 +13,7 @@ use kube::{Client, Resource};
 use seatrial_core::control::work_queue::{Priority, WorkQueue};
 use seatrial_core::time::{Span, Timestamp};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::hands::{FIELD_MANAGER, Hands, Performed};
 use super::lease::Leadership;
@@ -21,7 +21,7 @@ use super::watches::Told;
 use crate::clock::Clock;
 use crate::index::{Index, Key};
 use crate::reconcile::Machine;
-use crate::reconcile::conversation::{Happening, Next, PodFacts, Reply, Request};
+use crate::reconcile::conversation::{Happening, Next, PodFacts, Problem, Reply, Request};
 use crate::scaling_policy::ScalingPolicy;
 use crate::selector;
 use crate::telemetry::Telemetry;
@@ -32,6 +32,10 @@ const MOST_CYCLES: usize = 64;
 const AGEING: Span = Span::from_secs(10);
 /// Longest nap: leadership is looked at this often.
 const NAP: Duration = Duration::from_millis(250);
+/// A clock that shows this much less than before was set back: keys that wait would wait for as long.
+const SET_BACK: Span = Span::from_secs(1);
+/// After a panic, its policy is looked at again this much later.
+const AFTER_A_BUG: Span = Span::from_secs(30);
 /// How long a stopping operator waits for what is under way.
 const DRAIN: Duration = Duration::from_secs(8);
 
@@ -40,7 +44,7 @@ struct Subject {
     machine: Machine,
     selector: Option<(String, Selector)>,
     pods: PodFacts,
-    newest: Option<Timestamp>,
+    newest: Result<Option<Timestamp>, Problem>,
     begun: Timestamp,
 }
 
@@ -50,6 +54,10 @@ pub struct Driver {
     queue: WorkQueue<Key>,
     subjects: BTreeMap<Key, Subject>,
     running: JoinSet<(Key, Performed)>,
+    /// Whose task is which, for one that panics.
+    tasks: Vec<(Id, Key)>,
+    /// The clock at the last turn of the loop.
+    turned: Timestamp,
     hands: Arc<Hands>,
     clock: Clock,
     leadership: Leadership,
@@ -67,6 +75,8 @@ impl Driver {
             queue: WorkQueue::new(AGEING),
             subjects: BTreeMap::new(),
             running: JoinSet::new(),
+            tasks: Vec::new(),
+            turned: Timestamp::ZERO,
             hands: Arc::new(hands),
             clock,
             leadership,
@@ -78,6 +88,7 @@ impl Driver {
     /// Runs until `stop` turns true; then what is under way is waited for.
     pub async fn run(mut self, mut watches: mpsc::Receiver<Told>, mut stop: watch::Receiver<bool>) {
         loop {
+            self.heed_clock(Clock::wall());
             let leads = self.leadership.is_held();
             if leads && self.index.is_complete() {
                 self.begin_cycles();
@@ -91,7 +102,7 @@ impl Driver {
                     Some(told) => self.hear(told),
                     None => break,
                 },
-                Some(done) = self.running.join_next(), if !self.running.is_empty() => self.proceed(done),
+                Some(done) = self.running.join_next_with_id(), if !self.running.is_empty() => self.proceed(done),
                 () = tokio::time::sleep(nap) => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
@@ -101,10 +112,10 @@ impl Driver {
 
     fn hear(&mut self, told: Told) {
         let (keys, priority) = match told {
-            Told::Policy(event) => (self.index.policy(event), Priority::Normal),
-            Told::Autoscaler(event) => (self.index.autoscaler(event), Priority::Low),
+            Told::Policy(event) => (self.index.policy(*event), Priority::Normal),
+            Told::Autoscaler(event) => (self.index.autoscaler(*event), Priority::Low),
             Told::Pod(event) => {
-                self.index.pod(event);
+                self.index.pod(*event);
                 (BTreeSet::new(), Priority::Low)
             }
             Told::Broken(what) => {
@@ -146,7 +157,7 @@ impl Driver {
             machine: Machine::new(format!("{}/{}", key.0, key.1), pace),
             selector: None,
             pods: PodFacts::default(),
-            newest: None,
+            newest: Ok(None),
             begun: Timestamp::ZERO,
         })
     }
@@ -173,30 +184,54 @@ impl Driver {
 
     fn ask(&mut self, key: Key, policy: &Arc<ScalingPolicy>, request: Request) {
         self.telemetry.asked(&request);
-        let newest = self.subject(&key).newest;
+        let newest = self.subject(&key).newest.clone();
         let (hands, policy) = (self.hands.clone(), policy.clone());
-        self.running.spawn(async move {
+        let whose = key.clone();
+        let task = self.running.spawn(async move {
             let performed = hands.perform(&key, &policy, request, newest).await;
             (key, performed)
         });
+        self.tasks.push((task.id(), whose));
     }
 
-    fn proceed(&mut self, done: Result<(Key, Performed), tokio::task::JoinError>) {
+    fn proceed(&mut self, done: Result<(Id, (Key, Performed)), JoinError>) {
         match done {
-            Ok((key, performed)) => {
+            Ok((id, (key, performed))) => {
+                self.tasks.retain(|(other, _)| *other != id);
                 self.take_note(&key, &performed);
                 self.telemetry.answered(&performed.reply);
                 self.advance(key, performed.reply);
             }
-            // A task is never aborted, so it panicked: a bug. The key stays running and is not handed out again.
-            Err(error) => tracing::error!(%error, "a request ended without an answer"),
+            Err(error) => self.start_over(&error),
         }
+    }
+
+    /// A task is never aborted, so it panicked: a bug. It harms its own policy alone, which begins anew.
+    fn start_over(&mut self, error: &JoinError) {
+        let Some(index) = self.tasks.iter().position(|(id, _)| *id == error.id()) else { return };
+        let (_, key) = self.tasks.swap_remove(index);
+        tracing::error!(%error, namespace = key.0, name = key.1, "a request ended without an answer; the policy begins anew");
+        let now = Clock::wall();
+        self.subjects.remove(&key);
+        self.queue.done(&key, now);
+        self.queue.retry(key, Priority::Low, now + AFTER_A_BUG);
+    }
+
+    /// If the clock was set back, every policy is looked at now instead of at a moment that is far again.
+    fn heed_clock(&mut self, now: Timestamp) {
+        if self.turned.since(now) > SET_BACK {
+            tracing::warn!(by_s = self.turned.since(now).as_secs_f64(), "the clock was set back");
+            for key in self.index.keys() {
+                self.queue.add(key.clone(), Priority::Low, now);
+            }
+        }
+        self.turned = now;
     }
 
     /// What the rest of the cycle needs of an answer: which pods are meant, and how new the newest sample is.
     fn take_note(&mut self, key: &Key, performed: &Performed) {
-        if let Reply::SampleTime(_) = &performed.reply {
-            self.subject(key).newest = performed.newest;
+        if let Reply::SampleTime(answer) = &performed.reply {
+            self.subject(key).newest = answer.clone().map(|_| performed.newest);
         }
         let Reply::Scale(Ok(_)) = &performed.reply else { return };
         let text = performed.selector.clone().unwrap_or_default();
@@ -262,5 +297,68 @@ impl Driver {
             tracing::warn!("requests under way were broken off");
         }
         self.hands.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision_log::DecisionLog;
+    use crate::reconcile::Pace;
+    use crate::shell::api::Api;
+    use crate::shell::hands::PrometheusLimits;
+    use kube::runtime::watcher;
+
+    fn driver() -> Driver {
+        let nobody = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, std::io::Error>>()
+        });
+        let client = Client::new(nobody, "default");
+        let timeout = Duration::from_millis(1);
+        let limits = PrometheusLimits { timeout, answer_limit_bytes: 1, concurrency: 1, credentials_folder: None };
+        let clock = Clock::new(Timestamp::ZERO, Pace(1));
+        let api = Api::new(client.clone(), timeout);
+        let hands = Hands::new(api, clock, limits, Leadership::always(), DecisionLog::off());
+        Driver::new(&client, hands, clock, Leadership::always(), Arc::new(Telemetry::new()))
+    }
+
+    fn listed(driver: &mut Driver) -> Key {
+        let policy = serde_json::from_value(serde_json::json!({
+            "apiVersion": "seatrial.dev/v1alpha1", "kind": "ScalingPolicy",
+            "metadata": { "name": "web", "namespace": "shop" },
+            "spec": { "targetRef": { "name": "web" }, "maxReplicas": 9, "metrics": { "url": "http://p:9090" } }
+        }))
+        .unwrap();
+        driver.index.policy(watcher::Event::Apply(policy));
+        ("shop".to_owned(), "web".to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_keeps_nobody_waiting() {
+        let mut driver = driver();
+        let key = listed(&mut driver);
+        let (late, early) = (Timestamp::from_secs(90_000), Timestamp::from_secs(3_600));
+        driver.heed_clock(late);
+        driver.queue.add_after(key, Priority::High, late + Span::from_secs(1));
+        driver.heed_clock(late - SET_BACK);
+        assert!(driver.queue.get(late - SET_BACK).is_none(), "a second is drift");
+        driver.heed_clock(early);
+        assert!(driver.queue.get(early).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_panic_harms_its_own_policy_alone() {
+        let mut driver = driver();
+        let key = listed(&mut driver);
+        driver.queue.add(key.clone(), Priority::Normal, Timestamp::ZERO);
+        driver.queue.get(Timestamp::ZERO).unwrap();
+        driver.subject(&key);
+        let task = driver.running.spawn(async { panic!("a bug") });
+        driver.tasks.push((task.id(), key));
+        let done = driver.running.join_next_with_id().await.unwrap();
+        driver.proceed(done);
+        assert!(driver.subjects.is_empty() && driver.tasks.is_empty() && driver.queue.running() == 0);
+        let again = driver.queue.next_at().unwrap().since(Clock::wall());
+        assert!(again > Span::from_secs(20) && again <= AFTER_A_BUG, "{again:?}");
     }
 }

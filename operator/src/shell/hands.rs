@@ -16,23 +16,20 @@ use serde_json::{Value, json};
 use super::api::{self, Api};
 use super::bundles::Bundles;
 use super::lease::Leadership;
+use super::servers::Servers;
 use super::translate;
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
 use crate::index::Key;
 use crate::prometheus::template::Template;
-use crate::prometheus::{Client as PrometheusClient, ClientConfig, Reader, ReaderSettings};
-use crate::queries::SAMPLE_TIME;
-use crate::reconcile::conditions::Reason;
+use crate::prometheus::{Reader, ReaderSettings};
+use crate::queries::{MEAN_LOAD, SAMPLE_TIME};
 use crate::reconcile::conversation::{HistoryQuery, HpaMinWrite, Problem, Reply, Request, Scale};
 use crate::reconcile::hpa_min::{FINALIZER, MARKER_ANNOTATION};
-use crate::scaling_policy::{Metrics, ScalingPolicy, ScalingPolicyStatus, TargetRef};
+use crate::scaling_policy::{ScalingPolicy, ScalingPolicyStatus, TargetRef};
 
 /// Name under which this operator owns fields.
 pub const FIELD_MANAGER: &str = "seatrial-operator";
-
-/// Most Prometheus servers whose connections are kept.
-const MOST_SERVERS: usize = 256;
 
 /// Limits on Prometheus, which the operator's flags set.
 #[derive(Clone, Debug)]
@@ -51,11 +48,10 @@ pub struct PrometheusLimits {
 pub struct Hands {
     api: Api,
     clock: Clock,
-    limits: PrometheusLimits,
     leadership: Leadership,
     bundles: Bundles,
     log: DecisionLog,
-    servers: Mutex<BTreeMap<(String, Option<String>, Option<String>), PrometheusClient>>,
+    servers: Servers,
     kinds: Mutex<BTreeMap<(String, String), ApiResource>>,
     /// The one writer: whoever holds it writes.
     writer: tokio::sync::Mutex<()>,
@@ -84,11 +80,10 @@ impl Hands {
         Self {
             api,
             clock,
-            limits,
             leadership,
             bundles: Bundles::default(),
             log,
-            servers: Mutex::default(),
+            servers: Servers::new(limits),
             kinds: Mutex::default(),
             writer: tokio::sync::Mutex::default(),
         }
@@ -100,7 +95,7 @@ impl Hands {
         key: &Key,
         policy: &ScalingPolicy,
         request: Request,
-        last_sample: Option<Timestamp>,
+        last_sample: Result<Option<Timestamp>, Problem>,
     ) -> Performed {
         match request {
             Request::ReadSampleTime => self.sample_time(key, policy).await,
@@ -138,56 +133,47 @@ impl Hands {
             let wait = Span::from_millis(i64::from(spec.slo.wait_milliseconds));
             let target = (spec.target_ref.kind.as_str(), spec.target_ref.name.as_str());
             settings.template = Template::new(&key.0, target, slot / 2, wait);
+            let queries = settings.queries.get_or_insert_default();
+            queries.http_requests_total_rate.get_or_insert_with(|| MEAN_LOAD.to_owned());
         }
-        let client = self.server(&spec.metrics)?;
+        let client = self.servers.client(&spec.metrics)?;
         Reader::new(client, &settings).map_err(|(asked, error)| translate::problem(translate::name(asked), &error))
     }
 
-    fn server(&self, metrics: &Metrics) -> Result<PrometheusClient, Problem> {
-        let place = (metrics.url.clone(), metrics.token_file.clone(), metrics.ca_file.clone());
-        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = servers.get(&place) {
-            return Ok(client.clone());
-        }
-        let config = ClientConfig {
-            token_file: metrics.token_file.clone().map(PathBuf::from),
-            ca_file: metrics.ca_file.clone().map(PathBuf::from),
-            credentials_folder: self.limits.credentials_folder.clone(),
-            timeout: self.limits.timeout,
-            answer_limit_bytes: self.limits.answer_limit_bytes,
-            concurrency: self.limits.concurrency,
-            ..ClientConfig::new(metrics.url.clone())
-        };
-        let client =
-            PrometheusClient::new(config).map_err(|error| Problem::new(Reason::SpecRefused, error.to_string()))?;
-        // Addresses come and go with policies; the connections of those in use are made again.
-        if servers.len() >= MOST_SERVERS {
-            servers.clear();
-        }
-        servers.insert(place, client.clone());
-        Ok(client)
+    /// Asks the policy's Prometheus, unless it has just failed to answer.
+    async fn guarded<T>(
+        &self,
+        key: &Key,
+        policy: &ScalingPolicy,
+        ask: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let Some(gate) = self.servers.gate(&key.0, &policy.spec.metrics) else { return ask.await };
+        let admission = gate.admit()?;
+        let answer = ask.await;
+        gate.report(admission, answer.as_ref().err());
+        answer
     }
 
     async fn sample_time(&self, key: &Key, policy: &ScalingPolicy) -> Performed {
-        let newest = match self.reader(key, policy) {
-            Ok(reader) => {
-                reader.read_sample_time(Clock::wall()).await.map_err(|error| translate::problem(SAMPLE_TIME, &error))
-            }
-            Err(problem) => Err(problem),
+        let ask = async {
+            let newest = self.reader(key, policy)?.read_sample_time(Clock::wall()).await;
+            newest.map_err(|error| translate::problem(SAMPLE_TIME, &error))
         };
+        let newest = self.guarded(key, policy, ask).await;
         let by_clock = newest.as_ref().ok().copied().flatten();
         let reply = Reply::SampleTime(newest.map(|newest| newest.map(|at| self.clock.model(at))));
         Performed { newest: by_clock, ..reply.into() }
     }
 
-    async fn metrics(&self, key: &Key, policy: &ScalingPolicy, newest: Option<Timestamp>) -> Reply {
+    /// The features of the newest sample. Where its time could not be read, nothing else is asked.
+    async fn metrics(&self, key: &Key, policy: &ScalingPolicy, newest: Result<Option<Timestamp>, Problem>) -> Reply {
         let now = Clock::wall();
-        let read = match (self.reader(key, policy), newest) {
-            (Err(problem), _) => return Reply::Metrics(translate::unreadable(problem)),
-            (Ok(reader), Some(sample_at)) => reader.read_features(now, sample_at).await,
-            (Ok(reader), None) => reader.read_metrics(now).await,
+        let read = match newest.and_then(|newest| Ok((self.reader(key, policy)?, newest))) {
+            Err(problem) => return Reply::Metrics(translate::unreadable(problem).into()),
+            Ok((reader, Some(sample_at))) => reader.read_features(now, sample_at).await,
+            Ok((reader, None)) => reader.read_metrics(now).await,
         };
-        Reply::Metrics(translate::metrics(&read, &self.clock))
+        Reply::Metrics(translate::metrics(&read, &self.clock).into())
     }
 
     async fn history(
@@ -199,8 +185,11 @@ impl Hands {
         let clock = &self.clock;
         let slot = clock.clock_span(query.slot);
         let reader = self.reader_over(key, policy, slot)?;
-        let past = reader.read_history(clock.clock_time(query.from), clock.clock_time(query.to), slot).await;
-        let mut past = past.map_err(|error| translate::problem("the history of httpRequestsTotalRate", &error))?;
+        let ask = async {
+            let past = reader.read_history(clock.clock_time(query.from), clock.clock_time(query.to), slot).await;
+            past.map_err(|error| translate::problem("the history of httpRequestsTotalRate", &error))
+        };
+        let mut past = self.guarded(key, policy, ask).await?;
         for slot in &mut past {
             (slot.end, slot.length) = (clock.model(slot.end), query.slot);
         }
@@ -208,9 +197,10 @@ impl Hands {
     }
 
     async fn scale_path(&self, key: &Key, target: &TargetRef) -> Result<String, Failure> {
+        let name = api::segment(&target.name)?;
         let resource = self.resource(target).await?;
         let base = if resource.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", resource.group) };
-        Ok(format!("{base}/{}/namespaces/{}/{}/{}/scale", resource.version, key.0, resource.plural, target.name))
+        Ok(format!("{base}/{}/namespaces/{}/{}/{}/scale", resource.version, key.0, resource.plural, name))
     }
 
     /// Which resource a kind is, asked of the server once.
@@ -220,6 +210,11 @@ impl Hands {
             return Ok(known.clone());
         }
         let (group, version) = target.api_version.split_once('/').unwrap_or(("", &target.api_version));
+        for part in [group, version] {
+            if !part.is_empty() {
+                api::segment(part)?;
+            }
+        }
         let kind = GroupVersionKind::gvk(group, version, &target.kind);
         let asked = kube::discovery::pinned_kind(self.api.client(), &kind);
         let found = tokio::time::timeout(self.api.timeout(), asked)

@@ -103,15 +103,20 @@ impl Candidate {
         }
     }
 
-    /// Gives the lease back, so that another need not wait.
+    /// Gives the lease back, so that another need not wait. A renewal that was under way may come between, so a conflict is met
+    /// with a second look.
     pub async fn release(api: &Api, namespace: &str, name: &str, identity: &str) {
         let mut candidate = Self::new(api.clone(), namespace, name, identity.to_owned());
-        if let Ok(mut lease) = candidate.get().await
-            && let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(identity))
-        {
+        for _ in 0..3 {
+            let Ok(mut lease) = candidate.get().await else { return };
+            let ours = |spec: &&mut LeaseSpec| spec.holder_identity.as_deref() == Some(identity);
+            let Some(spec) = lease.spec.as_mut().filter(ours) else { return };
             spec.holder_identity = None;
             spec.lease_duration_seconds = Some(1);
-            let _ = candidate.put(&lease).await;
+            match candidate.put(&lease).await {
+                Err(failure) if failure.class() == ErrorClass::Conflict => {}
+                _ => return,
+            }
         }
     }
 

@@ -139,6 +139,24 @@ fn a_restart_does_not_shrink_before_the_window_is_covered() {
     assert_eq!(world.replicas, 4);
 }
 
+#[test]
+fn a_clock_that_jumps_neither_shrinks_at_once_nor_ends_decisions() {
+    for (name, jump_s) in [("ahead", 86_400), ("back", -3_600)] {
+        let mut world = World::new(json!({}));
+        world.rate = Some(800.0);
+        world.run(600);
+        assert_eq!(world.replicas, 20);
+        world.rate = Some(160.0);
+        world.now += Span::from_secs(jump_s);
+        let decided = world.count("record");
+        world.run(240);
+        assert_eq!(world.replicas, 20, "{name}: the window is not covered");
+        assert!(world.count("record") - decided >= 14, "{name}: {} decisions", world.count("record") - decided);
+        world.run(180);
+        assert_eq!(world.replicas, 4, "{name}");
+    }
+}
+
 proptest! {
     /// Whatever comes and goes: limits are kept, and a policy that only watches writes nothing.
     #[test]

@@ -13,6 +13,7 @@ use crate::reconcile::hpa_min::HpaFact;
 use crate::reconcile::{Machine, Pace};
 use crate::scaling_policy::{ScalingPolicy, ScalingPolicyStatus};
 
+#[expect(clippy::needless_pass_by_value, reason = "`json!` reads better without a reference")]
 /// A policy as a user writes it, with `extra` fields of the spec.
 pub(super) fn policy(extra: serde_json::Value) -> ScalingPolicy {
     let mut spec = serde_json::json!({
@@ -115,7 +116,7 @@ impl World {
         let (name, reply) = match request {
             Request::ReadSampleTime => ("sample time", Reply::SampleTime(Ok(self.rate.map(|_| self.sample_at())))),
             Request::ReadScale => ("scale", Reply::Scale(self.scale_failure.map_or_else(|| Ok(self.scale()), Err))),
-            Request::ReadMetrics => ("metrics", Reply::Metrics(self.metrics())),
+            Request::ReadMetrics => ("metrics", Reply::Metrics(self.metrics().into())),
             Request::ReadHistory(_) => ("history", Reply::History(Ok(Vec::new()))),
             Request::LoadBundle(_) => ("bundle", Reply::Bundle(self.bundle.clone())),
             Request::Record(_) => ("record", Reply::Recorded),

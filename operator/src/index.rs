@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::pods::{self, PodFact};
 use crate::reconcile::conversation::{Facts, PodFacts};
 use crate::reconcile::hpa_min::{HpaFact, MARKER_ANNOTATION};
-use crate::scaling_policy::{ScalingPolicy, TargetRef};
+use crate::scaling_policy::{Mode, ScalingPolicy, TargetRef};
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -169,7 +169,8 @@ impl Index {
             .collect()
     }
 
-    /// The oldest other policy of the same target, if it is older than `policy`; of the same age, the first by name.
+    /// The oldest other policy that may write to the same target, if it is older than `policy`; of the same age, the first by
+    /// name. One that only watches is in nobody's way.
     fn elder(&self, key: &Key, policy: &ScalingPolicy) -> Option<String> {
         let age = |policy: &ScalingPolicy| {
             let created = policy.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -178,7 +179,7 @@ impl Index {
         let same = |other: &ScalingPolicy| {
             let (a, b) = (&other.spec.target_ref, &policy.spec.target_ref);
             let same = group(a) == group(b) && a.kind == b.kind && a.name == b.name;
-            same && other.metadata.deletion_timestamp.is_none()
+            same && other.spec.mode != Mode::Shadow && other.metadata.deletion_timestamp.is_none()
         };
         let others = self.policies.in_namespace(&key.0).filter(|(other, _)| *other != key).map(|(_, other)| other);
         let oldest = others.filter(|other| same(other)).min_by_key(|other| age(other))?;
@@ -227,7 +228,7 @@ mod tests {
             "apiVersion": "seatrial.dev/v1alpha1", "kind": "ScalingPolicy",
             "metadata": { "name": name, "namespace": "shop", "generation": generation,
                 "creationTimestamp": format!("2026-01-01T00:00:{second:02}Z") },
-            "spec": { "targetRef": { "name": "web" }, "maxReplicas": 9, "metrics": { "url": "http://p:9090" } }
+            "spec": { "targetRef": { "name": "web" }, "maxReplicas": 9, "mode": "Recommend", "metrics": { "url": "http://p:9090" } }
         }))
         .unwrap()
     }

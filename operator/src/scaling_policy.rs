@@ -103,14 +103,14 @@ pub struct ScalingPolicySpec {
 pub struct TargetRef {
     /// API group and version of the workload. Default: apps/v1.
     #[serde(default = "api_version")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$"))]
     pub api_version: String,
     /// Kind of the workload. Default: Deployment.
     #[serde(default = "kind")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z][A-Za-z0-9]*$"))]
     pub kind: String,
     /// Name of the workload. No default.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
 }
 

@@ -4,7 +4,7 @@ use seatrial_core::time::{Span, Timestamp};
 
 use super::conditions::{Finding, Reason};
 use super::conversation::Facts;
-use crate::scaling_policy::{Actuator, LastDecision, Mode, ScalingPolicySpec};
+use crate::scaling_policy::{Actuator, LastDecision, Mode, ScalingPolicy, ScalingPolicySpec};
 
 /// Annotation of a policy that approves the decision whose id it holds.
 pub const APPROVAL_ANNOTATION: &str = "seatrial.dev/approve";
@@ -54,6 +54,12 @@ pub enum Approval {
     Expired,
     /// It names another decision.
     OfAnother,
+}
+
+/// The decision that a person approves in `policy`.
+#[must_use]
+pub fn approval_of(policy: &ScalingPolicy) -> Option<&str> {
+    policy.metadata.annotations.as_ref()?.get(APPROVAL_ANNOTATION).map(String::as_str)
 }
 
 /// The approval of `decision`, in `annotation`, at `now`; `valid` is [`APPROVAL_VALID`] in the machine's time.

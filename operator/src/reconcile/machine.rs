@@ -127,7 +127,10 @@ impl Machine {
         if facts.policy.metadata.deletion_timestamp.is_some() {
             return self.give_back(facts, now);
         }
-        self.adopt(&facts.policy.spec);
+        self.adopt(&facts.policy.spec, now);
+        if self.seen.was_asked(&facts.policy) {
+            self.rhythm.again_at(now);
+        }
         self.seen.conflict = consent::conflict(facts);
         if self.must_give_back(facts) {
             return self.give_back(facts, now);
@@ -139,9 +142,13 @@ impl Machine {
     }
 
     /// Takes on a changed spec: what it does not touch stays.
-    fn adopt(&mut self, spec: &ScalingPolicySpec) {
+    fn adopt(&mut self, spec: &ScalingPolicySpec, now: Timestamp) {
         let before = self.spec.replace(spec.clone());
         let Some(before) = before else { return };
+        if before != *spec {
+            // A person waits for it: not only at the next sample.
+            self.rhythm.again_at(now);
+        }
         if before.fallback != spec.fallback
             || before.policy != spec.policy
             || before.bundle.is_some() != spec.bundle.is_some()
@@ -350,8 +357,7 @@ impl Machine {
 
     fn approval(&self, facts: &Facts, wanted: bool, now: Timestamp) -> Option<Approval> {
         let last = self.seen.last_decision.as_ref()?;
-        let annotations = facts.policy.metadata.annotations.as_ref();
-        let annotation = annotations.and_then(|all| all.get(consent::APPROVAL_ANNOTATION)).map(String::as_str);
+        let annotation = consent::approval_of(&facts.policy);
         let valid = self.pace.scaled(consent::APPROVAL_VALID);
         wanted.then(|| consent::approval(annotation, last, status::core_time(&last.time), now, valid))
     }

@@ -22,6 +22,7 @@ pub(super) struct Seen {
     pub(super) write: Option<Problem>,
     pub(super) conflict: Option<Finding>,
     pub(super) approval: Option<Approval>,
+    approves: Option<String>,
     pub(super) by_fallback: Option<bool>,
     pub(super) bundle_in_force: Option<BundleInForce>,
     pub(super) last_decision: Option<LastDecision>,
@@ -40,6 +41,14 @@ impl Seen {
             self.last_decision.clone_from(&status.last_decision);
             self.scaled_at = status.last_scale_time.as_ref().map(core_time);
         }
+    }
+
+    /// Whether a person set or changed an approval since the last look.
+    pub(super) fn was_asked(&mut self, policy: &ScalingPolicy) -> bool {
+        let approves = consent::approval_of(policy).map(str::to_owned);
+        let changed = approves.is_some() && approves != self.approves;
+        self.approves = approves;
+        changed
     }
 
     /// The conditions as they are stored, whose transition times stay.
@@ -93,7 +102,7 @@ impl Seen {
         match (&self.metrics, self.by_fallback) {
             (Some(problem), _) => Finding::new(false, problem.reason, problem.message.clone()),
             (None, None) => Finding::new(None, Reason::NotYetObserved, "no metrics were read yet"),
-            (None, Some(_)) => Finding::new(true, Reason::AsWanted, "every feature has a sample that is young enough"),
+            (None, Some(_)) => Finding::new(true, Reason::AsWanted, "the load has a sample that is young enough"),
         }
     }
 

@@ -17,6 +17,9 @@ use crate::reconcile::conditions::Reason;
 use crate::reconcile::conversation::{LoadedBundle, Problem};
 use crate::scaling_policy::BundleSource;
 
+/// Files of an exported folder that no decision needs.
+const STUDY_FILES: [&str; 2] = ["learned.json", "tuned.json"];
+
 /// Bundles in use by hash. What nobody uses any more is dropped.
 #[derive(Default)]
 pub struct Bundles {
@@ -95,7 +98,8 @@ async fn from_config_map(api: &Api, namespace: &str, name: &str) -> Result<Bundl
     })?;
     let texts = map.data.unwrap_or_default().into_iter().map(|(file, text)| (file, text.into_bytes()));
     let bytes = map.binary_data.unwrap_or_default().into_iter().map(|(file, bytes)| (file, bytes.0));
-    Ok(texts.chain(bytes).collect())
+    // `seatrial export` writes what its studies need beside a bundle; a ConfigMap made from the whole folder has it too.
+    Ok(texts.chain(bytes).filter(|(file, _)| !STUDY_FILES.contains(&file.as_str())).collect())
 }
 
 /// The files of a bundle in `path`. Other files (a mounted volume has links of its own) are left alone.

@@ -266,7 +266,8 @@ impl Driver {
                 type_: if happening.warning { EventType::Warning } else { EventType::Normal },
                 reason: happening.reason.to_owned(),
                 note: Some(happening.message.chars().take(1_000).collect()),
-                action: "Scale".to_owned(),
+                // Events of the same action and reason are counted as one, with the first one's note.
+                action: happening.message.chars().take(128).collect(),
                 secondary: None,
             };
             let (recorder, reference) = (self.recorder.clone(), policy.object_ref(&()));

@@ -65,8 +65,8 @@ fn recommend_writes_what_was_approved_and_nothing_else() {
     assert!(world.written.is_empty());
     assert_eq!(world.condition("ScalingActive").1, "ApprovalOfAnotherDecision");
     world.policy.metadata.annotations = approve(&id);
-    world.run(30);
-    assert_eq!(world.written, [8]);
+    world.cycle();
+    assert_eq!(world.written, [8], "at once, not at the next sample");
 }
 
 #[test]
@@ -81,6 +81,16 @@ fn a_recommendation_that_nobody_approves_is_renewed_when_it_can_no_longer_be_app
     world.run(300);
     assert_ne!(id(&world), first);
     assert!(world.written.is_empty());
+}
+
+#[test]
+fn a_changed_spec_is_acted_on_at_once() {
+    let mut world = World::new(json!({ "mode": "Shadow" }));
+    world.rate = Some(800.0);
+    world.run(60);
+    world.policy.spec.mode = crate::scaling_policy::Mode::Enforce;
+    world.cycle();
+    assert_eq!(world.written, [8]);
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! `manifest.json`: what a run was made from, so that anyone can repeat it, and every look at the test part.
 
-use std::process::Command;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{self, Seeds};
+use crate::config::Seeds;
 use crate::error::Result;
 use crate::run_folder::{self, RunFolder};
 
@@ -114,14 +112,8 @@ pub fn earlier_openings(folder: &RunFolder) -> Result<Vec<Opening>> {
     Ok(run_folder::read_json::<Manifest>(&folder.manifest())?.openings)
 }
 
-/// Revision of the checkout, from git; `unknown` where there is none.
+/// Revision that this program was built from, `+changes` if its sources were not clean; `unknown` where there was no git.
 #[must_use]
 pub fn revision() -> String {
-    let git = |arguments: &[&str]| -> Option<String> {
-        let output = Command::new("git").arg("-C").arg(config::own_folder()).args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(head) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|list| !list.is_empty());
-    if changed { format!("{head}+changes") } else { head }
+    env!("SEATRIAL_REVISION").to_owned()
 }

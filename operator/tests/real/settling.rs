@@ -7,7 +7,7 @@ use super::process::{until, until_time};
 use super::stage::{Operator, PACE, Stage};
 
 /// Without a write for so long, it counts as settled.
-const QUIET: Span = Span::from_secs(10);
+const QUIET: Span = Span::from_secs(6);
 
 #[tokio::test]
 async fn real_settled_object_is_not_written() {

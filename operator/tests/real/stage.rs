@@ -54,14 +54,14 @@ impl Stage {
         }
         let options = ["--with", "all", "--nodes", "6", "--audit", "--hpa-sync", "1s"];
         let plane = ControlPlane::start(test, &options)?;
-        install(&plane);
         plane.apply(&DEPLOYMENT.replace("REPLICAS", &replicas.to_string())).unwrap();
+        install(&plane);
+        let (world_at, prometheus_at) = (free_address(), free_address());
+        let world = world(&plane, world_at, &loads::write(plane.scratch(), rates));
         until("the replicas are ready", 60, || {
             (plane.get(&["deployment", "web"])["status"]["readyReplicas"] == replicas).then_some(())
         })
         .await;
-        let (world_at, prometheus_at) = (free_address(), free_address());
-        let world = world(&plane, world_at, &loads::write(plane.scratch(), rates));
         until("the world listens", 30, || page(world_at, "/healthz")).await;
         let mut stage = Self { prometheus: None, _world: world, world_at, prometheus_at, plane };
         stage.start_prometheus();
@@ -120,6 +120,11 @@ impl Stage {
         self.plane.apply(&policy).unwrap();
     }
 
+    /// Waits until the policy is in this phase.
+    pub(crate) async fn until_phase(&self, phase: &str) {
+        until(&format!("the phase is {phase}"), 10, || (self.try_status()?["phase"] == phase).then_some(())).await;
+    }
+
     /// The status of the policy; null if it has none yet.
     pub(crate) fn status(&self) -> Value {
         self.plane.get(&["scalingpolicy", "web"])["status"].clone()
@@ -158,7 +163,7 @@ impl Stage {
 }
 
 /// The condition of a status; null if it is not there.
-pub(crate) fn condition(status: &Value, kind: &str) -> Value {
+fn condition(status: &Value, kind: &str) -> Value {
     let all = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     all.iter().find(|condition| condition["type"] == kind).cloned().unwrap_or(Value::Null)
 }

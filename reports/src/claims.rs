@@ -1,25 +1,30 @@
 //! Sentences about who is cheaper: exactly those that the paired intervals allow.
 //!
-//! "Cheaper" or "dearer" is said only if the paired 95 % interval excludes zero; else the sentence says that no difference is
-//! shown. Nothing is left out: a subject is compared with every other strategy, and losses are said as plainly as wins.
+//! "Is cheaper" or "is dearer" is said only if the paired 95 % interval excludes zero; else the sentence says that no difference
+//! is shown. Where there is no interval a sentence describes, in the past tense, and says that it claims nothing. Nothing is left
+//! out: a subject is compared with every other strategy, and losses are said as plainly as wins.
 
-use crate::evaluation::{Evaluation, Metric, Paired, Scope};
-use crate::format::{grouped, percent};
+mod lines;
+
+pub use lines::{GUARD_LIMIT, busy_guards, failed_lines};
+
+use crate::evaluation::{Evaluation, Paired, Scope};
+use crate::format::grouped;
 use crate::model::Variant;
+use crate::stats::count;
 use seatrial_core::math;
-
-/// The guard share that the export gate refuses.
-pub const GUARD_LIMIT: f64 = 0.2;
 
 /// What a comparison shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// The first is cheaper.
     Cheaper,
+    /// The interval holds zero.
+    NotShown,
     /// The first is dearer.
     Dearer,
-    /// The interval holds zero, or there is none.
-    NotShown,
+    /// Too few windows for an interval.
+    TooFew,
 }
 
 impl Verdict {
@@ -29,7 +34,7 @@ impl Verdict {
         match self {
             Self::Cheaper => "good",
             Self::Dearer => "bad",
-            Self::NotShown => "open",
+            Self::NotShown | Self::TooFew => "open",
         }
     }
 }
@@ -37,11 +42,16 @@ impl Verdict {
 /// Families from which on a claim may be made over all of them.
 pub const FAMILIES_TO_GENERALISE: usize = 8;
 
+/// Whether a scope is one family or enough of them to speak of all.
+#[must_use]
+pub const fn may_claim(scope: &Scope) -> bool {
+    scope.size[0] == 1 || scope.size[0] >= FAMILIES_TO_GENERALISE
+}
+
 /// Where claims are made: by family, unless there is one family only or enough of them.
 #[must_use]
 pub fn claim_scopes(evaluation: &Evaluation) -> Vec<&Scope> {
-    let families = evaluation.overall.size[0];
-    if families == 1 || families >= FAMILIES_TO_GENERALISE {
+    if may_claim(&evaluation.overall) {
         return vec![&evaluation.overall];
     }
     let headline = |scope: &&Scope| scope.headline == evaluation.overall.headline;
@@ -57,8 +67,6 @@ pub struct Claim {
     pub other: String,
     /// What is shown.
     pub verdict: Verdict,
-    /// Whether there is an interval to claim anything by; without one the sentence only describes.
-    pub founded: bool,
     /// The sentence.
     pub text: String,
 }
@@ -66,33 +74,110 @@ pub struct Claim {
 /// The verdict of a paired interval.
 #[must_use]
 pub fn verdict(paired: &Paired) -> Verdict {
-    match (paired.ln_ratio.excludes(0.0), paired.ln_ratio.value < 0.0) {
-        (true, true) => Verdict::Cheaper,
-        (true, false) => Verdict::Dearer,
-        (false, _) => Verdict::NotShown,
+    let ln_ratio = &paired.ln_ratio;
+    match (ln_ratio.low.and(ln_ratio.high), ln_ratio.excludes(0.0)) {
+        (None, _) => Verdict::TooFew,
+        (_, false) => Verdict::NotShown,
+        (_, true) if ln_ratio.value < 0.0 => Verdict::Cheaper,
+        (_, true) => Verdict::Dearer,
     }
 }
 
-/// Comparisons of every learned strategy (or, without one, of every tuned strategy) with every other strategy of the scope.
-#[must_use]
-pub fn claims(scope: &Scope) -> Vec<Claim> {
+/// Whose results are told: every learned strategy or, without one, every tuned strategy.
+fn subjects(scope: &Scope) -> impl Iterator<Item = &str> {
     let learned = scope.strategies.iter().any(|strategy| strategy.variant == Variant::Learned);
     let kind = if learned { Variant::Learned } else { Variant::Tuned };
-    let subjects = scope.strategies.iter().filter(|strategy| strategy.variant == kind);
-    subjects
-        .flat_map(|subject| {
-            let others = scope.ranked().into_iter().filter(|other| other.id != subject.id);
-            others.filter_map(|other| claim(scope, &subject.id, &other.id))
-        })
-        .collect()
+    scope.strategies.iter().filter(move |strategy| strategy.variant == kind).map(|strategy| strategy.id.as_str())
 }
 
-fn claim(scope: &Scope, a: &str, b: &str) -> Option<Claim> {
-    let paired = scope.pair(a, b)?;
+/// Every pair that is told, in the order of the ranking.
+fn told(scope: &Scope) -> impl Iterator<Item = (&str, &str, &Paired)> {
+    let rivals = |subject| scope.ranked().into_iter().map(move |other| (subject, other.id.as_str()));
+    subjects(scope).flat_map(rivals).filter_map(|(a, b)| Some((a, b, scope.pair(a, b)?)))
+}
+
+/// Comparisons of every learned strategy (or, without one, of every tuned strategy) with every other strategy of the scope that
+/// an interval stands behind; [`open_claims`] tells the others.
+#[must_use]
+pub fn claims(scope: &Scope) -> Vec<Claim> {
+    let founded = told(scope).filter(|(_, _, paired)| verdict(paired) != Verdict::TooFew);
+    founded.map(|(a, b, paired)| claim(a, b, paired)).collect()
+}
+
+fn claim(a: &str, b: &str, paired: &Paired) -> Claim {
     let verdict = verdict(paired);
-    let founded = paired.ln_ratio.low.is_some() && paired.ln_ratio.high.is_some();
-    let text = sentence(a, b, paired, verdict);
-    Some(Claim { subject: a.to_owned(), other: b.to_owned(), verdict, founded, text })
+    Claim { subject: a.to_owned(), other: b.to_owned(), verdict, text: sentence(a, b, paired, verdict) }
+}
+
+/// Comparisons without an interval, over all scopes in which claims would be made: one sentence per pair, which only describes.
+#[must_use]
+pub fn open_claims(evaluation: &Evaluation) -> Vec<Claim> {
+    let open = |Open { subject, other, pairs }: Open<'_>| Claim {
+        subject: subject.to_owned(),
+        other: other.to_owned(),
+        verdict: Verdict::TooFew,
+        text: open_sentence(subject, other, &pairs),
+    };
+    open_pairs(evaluation).into_iter().map(open).collect()
+}
+
+/// Two strategies and what is known of them in each scope, without an interval.
+struct Open<'a> {
+    subject: &'a str,
+    other: &'a str,
+    pairs: Vec<&'a Paired>,
+}
+
+fn open_pairs(evaluation: &Evaluation) -> Vec<Open<'_>> {
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let all = claim_scopes(evaluation).into_iter().flat_map(told);
+    for (subject, other, paired) in all.filter(|(_, _, paired)| verdict(paired) == Verdict::TooFew) {
+        match open.iter_mut().find(|known| (known.subject, known.other) == (subject, other)) {
+            Some(known) => known.pairs.push(paired),
+            None => open.push(Open { subject, other, pairs: vec![paired] }),
+        }
+    }
+    open
+}
+
+fn open_sentence(a: &str, b: &str, pairs: &[&Paired]) -> String {
+    let on = |side: f64| pairs.iter().filter(|pair| pair.ln_ratio.value * side > 0.0).count();
+    let (dearer, cheaper) = (on(1.0), on(-1.0));
+    let (word, times) = if dearer > cheaper { ("dearer", dearer) } else { ("cheaper", cheaper) };
+    let (word, place) = match pairs {
+        [only] if only.windows == 1 => (word, "in the only window".to_owned()),
+        [only] => ("cheaper", format!("in {} of {} windows", only.cheaper, only.windows)),
+        _ => (word, format!("on {times} of {} traces", pairs.len())),
+    };
+    format!("{a} was {word} than {b} {place}: J differs by {}; too few windows for a claim.", spread(pairs))
+}
+
+/// `+3.1 %`, or `-1.0 to +3.1 %`.
+fn spread(pairs: &[&Paired]) -> String {
+    let mut changes: Vec<f64> = pairs.iter().map(|pair| (math::exp(pair.ln_ratio.value) - 1.0) * 100.0).collect();
+    changes.sort_unstable_by(f64::total_cmp);
+    match changes.as_slice() {
+        [least, .., greatest] => format!("{} to {} %", signed(*least), signed(*greatest)),
+        only => only.iter().map(|change| format!("{} %", signed(*change))).collect(),
+    }
+}
+
+/// How many of `claims`, which hold one subject or several, show what: the first sentence of a list.
+#[must_use]
+pub fn tally(claims: &[Claim]) -> String {
+    let of = |verdict| match claims.iter().filter(|claim| claim.verdict == verdict).count() {
+        0 => "none".to_owned(),
+        n => grouped(count(n), 0),
+    };
+    let mut subjects: Vec<&str> = claims.iter().map(|claim| claim.subject.as_str()).collect();
+    subjects.dedup();
+    format!(
+        "{} against all other rows: shown to be cheaper than {}, no difference shown against {}, shown to be dearer than {}.",
+        subjects.join(", "),
+        of(Verdict::Cheaper),
+        of(Verdict::NotShown),
+        of(Verdict::Dearer)
+    )
 }
 
 fn sentence(a: &str, b: &str, paired: &Paired, verdict: Verdict) -> String {
@@ -118,50 +203,12 @@ fn sentence(a: &str, b: &str, paired: &Paired, verdict: Verdict) -> String {
                 grouped(*high, 1)
             )
         }
-        _ => format!("No claim about {a} against {b}: J differs by {} % in the only window.", signed(value)),
+        _ => open_sentence(a, b, &[paired]),
     }
 }
 
 fn signed(value: f64) -> String {
     if value > 0.0 { format!("+{}", grouped(value, 1)) } else { grouped(value, 1) }
-}
-
-/// What went wrong by the study's own rules: learned strategies that do not win, guard shares at or above the limit.
-#[must_use]
-pub fn shortfalls(evaluation: &Evaluation) -> Vec<String> {
-    claim_scopes(evaluation).into_iter().flat_map(shortfalls_of).collect()
-}
-
-fn shortfalls_of(scope: &Scope) -> Vec<String> {
-    let place = if scope.name == "overall" { String::new() } else { format!("{}: ", scope.name) };
-    let mut out: Vec<String> = claims(scope)
-        .into_iter()
-        .filter(|claim| claim.verdict != Verdict::Cheaper && is_learned(scope, &claim.subject))
-        .map(|claim| format!("{place}{}", claim.text))
-        .collect();
-    out.extend(busy_guards(scope).into_iter().map(|line| format!("{place}{line}")));
-    out
-}
-
-/// Learned strategies whose guard overrode too many proposals.
-#[must_use]
-pub fn busy_guards(scope: &Scope) -> Vec<String> {
-    let learned = scope.strategies.iter().filter(|strategy| strategy.variant == Variant::Learned);
-    learned
-        .filter_map(|strategy| {
-            let share = strategy.value(Metric::GuardShare).filter(|share| *share >= GUARD_LIMIT)?;
-            Some(format!(
-                "The guard overrode {} in {} % of its steps; the export gate asks for less than {} %.",
-                strategy.id,
-                percent(share, 1),
-                percent(GUARD_LIMIT, 0)
-            ))
-        })
-        .collect()
-}
-
-fn is_learned(scope: &Scope, id: &str) -> bool {
-    scope.strategy(id).is_some_and(|strategy| strategy.variant == Variant::Learned)
 }
 
 #[cfg(test)]
@@ -186,7 +233,12 @@ mod tests {
                 Some(0.05),
                 "No difference shown between a and b: J differs by -9.5 % [-18.1, +5.1]; a was cheaper in 6 of 7 windows.",
             ),
-            (-0.1, None, None, "No claim about a against b: J differs by -9.5 % in the only window."),
+            (
+                -0.1,
+                None,
+                None,
+                "a was cheaper than b in 6 of 7 windows: J differs by -9.5 %; too few windows for a claim.",
+            ),
         ] {
             let paired = paired(value, low, high);
             assert_eq!(sentence("a", "b", &paired, verdict(&paired)), expected);
@@ -204,13 +256,54 @@ mod tests {
         assert_eq!(against("newsvendor-tuned"), Verdict::NotShown);
     }
 
+    /// Every pair of the sample is told once: by an interval, or openly without one.
     #[test]
-    fn shortfalls_name_lost_comparisons_and_a_busy_guard() {
+    fn one_window_is_described_and_nothing_is_claimed() {
         let mut study = sample::study();
-        study.cells.iter_mut().filter(|c| c.strategy == "lstm-dqn").for_each(|cell| cell.guard_share = Some(0.31));
-        let lines = shortfalls(&evaluation::evaluate(&study).unwrap());
-        assert!(lines.iter().any(|line| line.contains("31.0 % of its steps")), "{lines:?}");
-        assert!(lines.iter().any(|line| line.contains("newsvendor-tuned")), "{lines:?}");
-        assert!(lines.iter().all(|line| !line.contains("lstm-dqn-random")));
+        study.cells.iter_mut().for_each(|cell| cell.windows.truncate(1));
+        let result = evaluation::evaluate(&study).unwrap();
+        assert_eq!(claims(&result.overall), []);
+        let open = open_claims(&result);
+        assert_eq!(open.len(), result.overall.strategies.len() - 1);
+        assert!(open.iter().all(|claim| claim.text.ends_with("; too few windows for a claim.")), "{open:?}");
+        assert!(
+            open.iter().any(|c| c.text.starts_with("lstm-dqn was cheaper than static in the only window: J differs"))
+        );
+        assert_eq!(open_claims(&evaluation::evaluate(&sample::study()).unwrap()), []);
+    }
+
+    /// e^0.1 − 1 = 10.5 %, e^0.2 − 1 = 22.1 %, e^−0.1 − 1 = −9.5 %.
+    #[test]
+    fn traces_of_one_window_each_share_a_sentence() {
+        for (values, expected) in [
+            (
+                [0.1, 0.2, 0.1],
+                "a was dearer than b on 3 of 3 traces: J differs by +10.5 to +22.1 %; too few windows for a claim.",
+            ),
+            (
+                [0.1, -0.1, 0.2],
+                "a was dearer than b on 2 of 3 traces: J differs by -9.5 to +22.1 %; too few windows for a claim.",
+            ),
+        ] {
+            let pairs = values.map(|value| Paired { windows: 1, ..paired(value, None, None) });
+            assert_eq!(open_sentence("a", "b", &pairs.iter().collect::<Vec<_>>()), expected);
+        }
+        let mut study = sample::study();
+        let mut other = study.cells.clone();
+        other.iter_mut().for_each(|cell| cell.family = "nasa_http".to_owned());
+        study.cells.extend(other);
+        study.cells.iter_mut().for_each(|cell| cell.windows.truncate(1));
+        let open = open_claims(&evaluation::evaluate(&study).unwrap());
+        assert!(open.iter().any(|claim| claim.text.contains("cheaper than static on 2 of 2 traces")), "{open:?}");
+    }
+
+    #[test]
+    fn the_tally_counts_every_verdict() {
+        let claim = |verdict| Claim { subject: "a".to_owned(), other: "b".to_owned(), verdict, text: String::new() };
+        let claims = [Verdict::Cheaper, Verdict::Cheaper, Verdict::NotShown].map(claim);
+        assert_eq!(
+            tally(&claims),
+            "a against all other rows: shown to be cheaper than 2, no difference shown against 1, shown to be dearer than none."
+        );
     }
 }

@@ -173,13 +173,25 @@ pub fn iso_moment(at_us: i64) -> String {
     format!("{}T{}{fraction}Z", iso_date(at_us), clock_seconds(at_us))
 }
 
-/// Lower-case ASCII letters, digits and dashes only: safe in a file name and an anchor.
+/// Letters of a slug: file systems allow names of 255, and others stand before and after it.
+const LONGEST_SLUG: usize = 120;
+
+/// Lower-case ASCII letters, digits and dashes only: safe in a file name and an anchor. A long one is cut; a hash in the place
+/// of the rest keeps it apart from its like.
 #[must_use]
 pub fn slug(name: &str) -> String {
     let mapped: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let parts: Vec<&str> = mapped.split('-').filter(|part| !part.is_empty()).collect();
-    parts.join("-")
+    let slug = parts.join("-");
+    if slug.len() <= LONGEST_SLUG {
+        return slug;
+    }
+    format!(
+        "{}-{}",
+        slug[..LONGEST_SLUG - 17].trim_end_matches('-'),
+        &seatrial_core::bundle::hash(name.as_bytes())[..16]
+    )
 }
 
 /// A CSV field: quoted if it must be.
@@ -252,6 +264,13 @@ mod tests {
         assert_eq!(span_label(new_year - 1, new_year), "31 Dec 1998 to 1 Jan 1999");
         assert_eq!(span_label(27 * DAY_US, 28 * DAY_US - 1), "day 28");
         assert_eq!(span_label(21 * DAY_US, 28 * DAY_US - 1), "day 22 to day 28");
+    }
+
+    #[test]
+    fn long_slugs_are_cut_and_stay_apart() {
+        let (one, two) = (slug(&format!("{}x", "pod/".repeat(90))), slug(&format!("{}y", "pod/".repeat(90))));
+        assert!(one.len() <= 120 && two.len() <= 120 && one != two, "{one} {two}");
+        assert_eq!(slug(&"a".repeat(120)), "a".repeat(120));
     }
 
     #[test]

@@ -26,7 +26,8 @@ struct Page<'a> {
     size: String,
     span: String,
     findings: Vec<Findings>,
-    attributed: bool,
+    attribution: Vec<String>,
+    failed_lines: Vec<String>,
     notes: Vec<String>,
     failures: Vec<String>,
     tables: Vec<Laid>,
@@ -37,55 +38,33 @@ struct Page<'a> {
     provenance: Vec<Fact>,
 }
 
-/// What is claimed over one scope; the title is empty where there is only one.
+/// What is claimed over one scope; the title is empty where there is only one. Nothing of it is folded away.
 struct Findings {
     title: String,
-    rivals: Said,
-    attribution: Said,
+    lead: String,
+    claims: Vec<Claim>,
 }
 
-/// Sentences with an interval behind them, and those without, which are folded away.
-struct Said {
-    founded: Vec<Claim>,
-    unfounded: Vec<Claim>,
-}
-
-impl Said {
-    fn new(claims: Vec<Claim>) -> Self {
-        let (founded, unfounded) = claims.into_iter().partition(|claim| claim.founded);
-        Self { founded, unfounded }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.founded.is_empty() && self.unfounded.is_empty()
-    }
-}
-
-/// Guards that override too much, with their scope where there are several.
-fn busy_guards(evaluation: &Evaluation) -> Vec<String> {
-    let scopes = claims::claim_scopes(evaluation);
-    let place = |scope: &Scope| if scopes.len() > 1 { format!("`{}`: ", scope.name) } else { String::new() };
-    let lines = |scope: &&Scope| {
-        let place = place(scope);
-        claims::busy_guards(scope).into_iter().map(move |line| format!("{place}{line}"))
-    };
-    scopes.iter().flat_map(lines).collect()
-}
-
+/// By scope, then what no scope has windows enough for. Within a list: wins, draws, losses.
 fn findings(evaluation: &Evaluation) -> Vec<Findings> {
     let scopes = claims::claim_scopes(evaluation);
     let several = scopes.len() > 1;
     let of = |scope: &Scope| {
-        let mut all = claims::claims(scope);
-        all.sort_by_key(|claim| claim.verdict);
-        let is_attribution = |claim: &Claim| {
-            scope.strategy(&claim.other).is_some_and(|strategy| strategy.variant == Variant::Attribution)
-        };
-        let (attribution, rivals) = all.into_iter().partition(is_attribution);
+        let mut claims = claims::claims(scope);
+        claims.sort_by_key(|claim| claim.verdict);
         let title = if several { scope.name.clone() } else { String::new() };
-        Findings { title, rivals: Said::new(rivals), attribution: Said::new(attribution) }
+        Findings { title, lead: claims::tally(&claims), claims }
     };
-    scopes.into_iter().map(of).filter(|found| !(found.rivals.is_empty() && found.attribution.is_empty())).collect()
+    let mut all: Vec<Findings> = scopes.into_iter().map(of).collect();
+    all.push(Findings { title: String::new(), lead: String::new(), claims: claims::open_claims(evaluation) });
+    all.retain(|found| !found.claims.is_empty());
+    all
+}
+
+/// The attribution rows among the rivals.
+fn attribution(evaluation: &Evaluation) -> Vec<String> {
+    let rows = evaluation.overall.ranked().into_iter().filter(|strategy| strategy.variant == Variant::Attribution);
+    rows.map(|strategy| strategy.id.clone()).collect()
 }
 
 /// A table whose intervals stand below their values and whose variant stands below its strategy, so that it stays narrow.
@@ -164,16 +143,16 @@ struct Trials {
 /// # Errors
 /// [`ReportError::Render`] if the template engine fails.
 pub fn page(study: &StudyData, evaluation: &Evaluation, figures: &[Figure]) -> Result<String, ReportError> {
-    let findings = findings(evaluation);
-    let guards = busy_guards(evaluation);
+    let lines = |lines: &[String]| lines.iter().map(|line| coded(line)).collect();
     let page = Page {
         study,
         size: evaluation.overall.size_in_words(),
         span: place::in_words(&place::dated(study.cells.iter())),
-        attributed: findings.iter().any(|found| !found.attribution.is_empty()),
-        findings,
+        findings: findings(evaluation),
+        attribution: attribution(evaluation),
+        failed_lines: lines(&claims::failed_lines(evaluation)),
         notes: study.notes.iter().chain(&evaluation.notes).map(|note| coded(note)).collect(),
-        failures: study.failures.iter().cloned().chain(guards).map(|line| coded(&line)).collect(),
+        failures: lines(&study.failures),
         sensitivity: tables::sensitivity(evaluation).map(laid),
         tables: shown_scopes(evaluation).into_iter().map(|scope| laid(tables::strategies(scope))).collect(),
         figures: shown(figures),
@@ -303,15 +282,37 @@ mod tests {
         (study.learning, study.timelines, study.forecasts, study.trials) = (vec![], vec![], vec![], vec![]);
         (study.openings, study.provenance) = (vec![], vec![]);
         let html = rendered(&study);
-        assert!(html.contains("One window only") && html.contains("No claim about lstm-dqn"));
-        let folded = html.find("<details class=\"unfounded\">").unwrap();
-        assert!(folded < html.find("No claim about").unwrap());
         assert!(
-            html.contains("<summary>7 comparisons without a claim: one window only</summary>"),
-            "{}",
-            &html[folded..folded + 200]
+            html.contains("One window only") && html.contains("lstm-dqn was cheaper than static in the only window")
         );
-        assert!(!rendered(&sample::study()).contains("class=\"unfounded\""), "what has an interval is not folded away");
+        assert!(html.contains("too few windows for a claim.") && !html.contains("lstm-dqn is cheaper than hpa"));
+        assert_eq!(html.matches("Too few windows to show that lstm-dqn is cheaper than").count(), 1);
+        assert!(!html.contains("<details"), "nothing is folded away");
+    }
+
+    /// Wins, draws and losses stand in one open list, losses to attribution rows too, and lines that fail are named below it.
+    #[test]
+    fn the_first_list_hides_no_loss() {
+        let html = rendered(&sample::of_every_kind());
+        let between = |from: &str, to: &str| &html[html.find(from).unwrap()..html.find(to).unwrap()];
+        let found = between("id=\"findings\"", "id=\"failures\"");
+        let at = |words: &str| found.find(words).unwrap_or_else(|| panic!("`{words}` in {found}"));
+        assert!(at("lstm-dqn against all other rows: ") < at("lstm-dqn is cheaper than lstm-dqn-untrained by "));
+        assert!(
+            at("lstm-dqn is cheaper than hpa-default by ")
+                < at("No difference shown between lstm-dqn and forecast-max")
+        );
+        assert!(
+            at("No difference shown between") < at("<li class=\"bad\">lstm-dqn is dearer than headroom-constant by ")
+        );
+        assert_eq!(found.matches("<li").count(), 12, "every other strategy once");
+        let failed = between("id=\"failures\"", "id=\"notes\"");
+        assert!(failed.contains(">What failed</h2>"));
+        for words in ["dearer than headroom-constant by", "lstm-dqn and forecast-max: J differs", "31.0 % of its steps"]
+        {
+            assert!(failed.contains(words), "{words}");
+        }
+        assert!(!html.contains("<details"));
     }
 
     #[test]

@@ -183,3 +183,26 @@ pub(crate) fn study() -> StudyData {
         ..StudyData::default()
     }
 }
+
+/// The study, but `lstm-dqn` loses to `headroom-constant`, draws with `forecast-max`, and its guard is busy.
+pub(crate) fn of_every_kind() -> StudyData {
+    let mut study = study();
+    let learned: Vec<f64> = study
+        .cells
+        .iter()
+        .find(|cell| cell.strategy == "lstm-dqn")
+        .map_or(vec![], |cell| cell.windows.iter().map(|window| window.j).collect());
+    for cell in &mut study.cells {
+        for (day, (window, learned)) in cell.windows.iter_mut().zip(&learned).enumerate() {
+            match cell.strategy.as_str() {
+                "headroom-constant" => window.j = 0.9 * learned,
+                "forecast-max" => window.j = learned * if day % 2 == 0 { 1.05 } else { 0.95 },
+                _ => {}
+            }
+        }
+        if cell.strategy == "lstm-dqn" {
+            cell.guard_share = Some(0.31);
+        }
+    }
+    study
+}

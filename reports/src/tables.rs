@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::claims::{Verdict, verdict};
+use crate::claims::{Verdict, may_claim, verdict};
 use crate::evaluation::{Evaluation, Metric, Scope, StrategyResult};
 use crate::format::{csv_field, grouped, percent, short, with_interval};
 use crate::model::Variant;
@@ -203,7 +203,10 @@ pub fn paired(scope: &Scope) -> Table {
     for a in &ranked {
         for b in ranked.iter().filter(|b| b.id != a.id) {
             let Some(pair) = scope.pair(&a.id, &b.id) else { continue };
+            // What the page refuses to claim has no verdict here either.
             let shown = match verdict(pair) {
+                Verdict::TooFew => "too few windows",
+                _ if !may_claim(scope) => "too few families",
                 Verdict::Cheaper => "a cheaper",
                 Verdict::Dearer => "a dearer",
                 Verdict::NotShown => "no difference",
@@ -394,6 +397,27 @@ mod tests {
         assert!(latex.contains("bad requests, \\%") && latex.contains("\\bottomrule"));
         assert_eq!(latex.matches("\\\\\n").count(), 15);
         assert_eq!(paired(&result.overall).rows.len(), 13 * 12);
+    }
+
+    /// One window, or a few families, allow no verdict; one family of days does.
+    #[test]
+    fn pairs_without_a_claim_have_no_verdict() {
+        let verdicts = |scope: &Scope| -> std::collections::BTreeSet<String> {
+            paired(scope).rows.into_iter().filter_map(|mut row| row.pop()).collect()
+        };
+        let seen = verdicts(&result().overall);
+        assert!(seen.contains("a cheaper") && seen.contains("no difference"), "{seen:?}");
+        let mut study = sample::study();
+        let mut other = study.cells.clone();
+        other.iter_mut().for_each(|cell| cell.family = "nasa_http".to_owned());
+        study.cells.extend(other);
+        let two = evaluation::evaluate(&study).unwrap();
+        assert_eq!(verdicts(&two.overall).into_iter().collect::<Vec<_>>(), ["too few families"]);
+        assert_eq!(verdicts(&two.families[0]), seen);
+        study.cells.retain(|cell| cell.family == "nasa_http");
+        study.cells.iter_mut().for_each(|cell| cell.windows.truncate(1));
+        let one = evaluation::evaluate(&study).unwrap();
+        assert_eq!(verdicts(&one.overall).into_iter().collect::<Vec<_>>(), ["too few windows"]);
     }
 
     /// The bound is told once where its ends read the same.

@@ -227,16 +227,20 @@ fn grouped_short(value: f64) -> String {
     }
 }
 
+/// A row per seed and step: its value, whether that checkpoint was kept (empty where none is chosen), and all seeds at that step.
 fn csv(curves: &[Curve<'_>]) -> String {
-    let mut out = "learner,metric,step,p10,median,p90,members,kept_by\n".to_owned();
+    let mut out = "learner,metric,step,seed,value,kept,p10,median,p90,members\n".to_owned();
     for curve in curves {
-        let kept = curve.kept();
-        for (step, low, median, high, n) in &curve.points {
-            let here = kept.iter().filter(|(_, at)| at.0.total_cmp(step).is_eq());
-            let seeds: Vec<String> = here.map(|(seed, _)| seed.to_string()).collect();
-            let metric = csv_field(curve.metric).replace(',', ";");
-            let learner = kind_name(curve.kind);
-            out += &format!("{learner},{metric},{step},{low},{median},{high},{n},{}\n", seeds.join(" "));
+        let (kept, learner) = (curve.kept(), kind_name(curve.kind));
+        let metric = csv_field(curve.metric).replace(',', ";");
+        for (seed, points) in &curve.seeds {
+            let chosen = kept.iter().find(|(keeper, _)| keeper == seed).map(|(_, at)| at.0);
+            for (step, value) in points {
+                let kept = chosen.map_or("", |at| if at.total_cmp(step).is_eq() { "yes" } else { "no" });
+                let all = curve.points.iter().find(|point| point.0.total_cmp(step).is_eq());
+                let (_, low, median, high, n) = all.copied().unwrap_or((*step, f64::NAN, f64::NAN, f64::NAN, 0));
+                out += &format!("{learner},{metric},{step},{seed},{value},{kept},{low},{median},{high},{n}\n");
+            }
         }
     }
     out
@@ -263,7 +267,16 @@ mod tests {
         assert_eq!(curves[0].kept(), [(1, (10.0, 1.0)), (2, (30.0, 0.5))]);
         assert!(curves[1].kept().is_empty(), "no checkpoint is chosen by the training loss");
         let csv = csv(&curves);
-        assert!(csv.contains(",10,1.1,1.5,1.9,2,1\n") && csv.contains(",30,0.55,0.75,0.95,2,2\n"), "{csv}");
+        assert_eq!(csv.lines().count(), 1 + rows.len(), "every point of every seed");
+        for line in [
+            "agent,validation ln(J),10,1,1,yes,1.1,1.5,1.9,2",
+            "agent,validation ln(J),30,1,1,no,0.55,0.75,0.95,2",
+            "agent,validation ln(J),30,2,0.5,yes,0.55,0.75,0.95,2",
+            "agent,loss,0,1,4,,4,4,4,1",
+        ] {
+            assert!(csv.lines().any(|known| known == line), "{line} in {csv}");
+        }
+        assert_eq!(csv.matches(",yes,").count(), 2, "one kept checkpoint per seed");
     }
 
     #[test]

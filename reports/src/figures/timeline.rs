@@ -1,7 +1,7 @@
 //! Demand, capacity, replicas, waiting and bad requests over time: one block of three strips per strategy, one time axis for all.
 //!
-//! Long spans are drawn by buckets: the range of demand, the mean capacity, the greatest P95 wait, the share of bad requests.
-//! The CSV holds these buckets.
+//! Long spans are drawn by buckets: the highest demand and the capacity at that very moment (against a mean it would seem an
+//! overload that never was), the greatest P95 wait, the share of bad requests. The CSV holds these buckets.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,9 @@ struct Bucket {
     t_us: f64,
     demand_low: f64,
     demand_high: f64,
+    /// At the moment of the highest demand.
     capacity: f64,
+    capacity_mean: f64,
     ready: f64,
     desired: f64,
     p95_wait_ms: f64,
@@ -111,7 +113,9 @@ impl Cut<'_> {
             format!("{}, {span}{}: {part}", self.series, zone(self.from)),
         );
         let caption = format!(
-            "{}, {span}, {part}. First strip of each strategy: demand (grey, up to the highest within each stretch) and the capacity of its ready pods (line);              the right scale counts replicas at {} requests/s each. Second strip: the longest P95 wait in each stretch, with the limit of {WAIT_LIMIT_MS} ms.              Third strip: the share of bad requests.{}",
+            "{}, {span}, {part}. First strip of each strategy: the highest demand within each stretch (grey) and the capacity of the ready pods at \
+             that same moment (line); the right scale counts replicas at {} requests/s each. Second strip: the longest P95 wait in each stretch, \
+             with the limit of {WAIT_LIMIT_MS} ms. Third strip: the share of bad requests over the whole stretch.{}",
             self.series,
             grouped(per_pod, 0),
             if self.left_out > 0 { format!(" {} more timelines are not drawn.", self.left_out) } else { String::new() }
@@ -131,13 +135,21 @@ impl Cut<'_> {
         let mean = |rows: &[&&TimelineRow], f: fn(&TimelineRow) -> f64| {
             rows.iter().map(|row| f(row)).sum::<f64>() / crate::stats::count(rows.len())
         };
+        // Of equal demands the one that was served with the least counts.
+        let busiest = |rows: &[&&TimelineRow]| {
+            let by_load = |a: &&&TimelineRow, b: &&&TimelineRow| {
+                a.demand_rate.total_cmp(&b.demand_rate).then(b.capacity_rate.total_cmp(&a.capacity_rate))
+            };
+            rows.iter().copied().max_by(|a, b| by_load(a, b)).map_or(0.0, |row| row.capacity_rate)
+        };
         within
             .chunks(size)
             .map(|rows| Bucket {
                 t_us: rows[0].t_us as f64,
                 demand_low: rows.iter().map(|row| row.demand_rate).fold(f64::INFINITY, f64::min),
                 demand_high: most(rows, |row| row.demand_rate),
-                capacity: mean(rows, |row| row.capacity_rate),
+                capacity: busiest(rows),
+                capacity_mean: mean(rows, |row| row.capacity_rate),
                 ready: mean(rows, |row| row.ready),
                 desired: mean(rows, |row| row.desired),
                 p95_wait_ms: most(rows, |row| row.p95_wait_s) * 1_000.0,
@@ -161,10 +173,9 @@ impl Cut<'_> {
         let mut scene = Scene::new(WIDTH, TOP + BLOCK * crate::stats::count(blocks.len()) + 6.0);
         scene.heading(heading);
         let entries = [
-            (Swatch::Band(tint(DEMAND, 0.25)), "demand"),
-            (Swatch::Line(INK), "capacity of ready pods"),
+            (Swatch::Band(tint(DEMAND, 0.25)), "highest demand"),
+            (Swatch::Line(INK), "capacity of ready pods at that moment, in the colour of the strategy"),
             (Swatch::Dashed(INK), "limit on waiting, 120 ms"),
-            (Swatch::Band(tint(INK, 0.35)), "P95 wait, bad requests"),
         ];
         legend::draw(&mut scene, (16.0, 72.0), &entries);
         for (i, block) in blocks.iter().enumerate() {
@@ -293,17 +304,18 @@ fn replica_axis(scene: &mut Scene, frame: &Frame, scales: &Scales) {
 
 fn csv(blocks: &[Block<'_>]) -> String {
     let mut out =
-        "strategy,t_us,demand_low_per_s,demand_high_per_s,capacity_per_s,ready,desired,p95_wait_max_ms,bad_per_s,bad_percent\n"
+        "strategy,t_us,demand_low_per_s,demand_high_per_s,capacity_at_demand_high_per_s,capacity_mean_per_s,ready,desired,p95_wait_max_ms,bad_per_s,bad_percent\n"
             .to_owned();
     for block in blocks {
         let strategy = csv_field(block.strategy);
         for b in &block.buckets {
             out += &format!(
-                "{strategy},{},{:.3},{:.3},{:.3},{:.3},{:.3},{:.3},{:.4},{:.4}\n",
+                "{strategy},{},{:.3},{:.3},{:.3},{:.3},{:.3},{:.3},{:.3},{:.4},{:.4}\n",
                 b.t_us,
                 b.demand_low,
                 b.demand_high,
                 b.capacity,
+                b.capacity_mean,
                 b.ready,
                 b.desired,
                 b.p95_wait_ms,
@@ -329,6 +341,29 @@ mod tests {
         }
         let times = first.bad.bottom + 1.4 * LABEL + 0.2 * LABEL;
         assert!(second.rate.top - 10.0 - TITLE > times, "the name of the second stands on the times of the first");
+    }
+
+    /// A bucket in which capacity follows demand: its mean would lie below the peak that was served.
+    #[test]
+    fn a_peak_that_was_served_is_not_drawn_as_overload() {
+        let day = |minute: i64| -> TimelineRow {
+            let demand_rate = if minute % 10 == 7 { 300.0 } else { 100.0 };
+            let capacity_rate = demand_rate * 1.2;
+            TimelineRow { t_us: minute * 60_000_000, demand_rate, capacity_rate, ready: 1.0, ..TimelineRow::default() }
+        };
+        let rows: Vec<TimelineRow> = (0..3_800).map(day).collect();
+        let study = StudyData::default();
+        let cut = Cut { study: &study, series: "all", from: 0, to: i64::MAX, left_out: 0, day: false };
+        let buckets = cut.buckets(&rows.iter().collect::<Vec<_>>());
+        assert_eq!(buckets.len(), BUCKETS);
+        for bucket in &buckets {
+            assert_eq!((bucket.demand_low, bucket.demand_high, bucket.capacity), (100.0, 300.0, 360.0));
+            assert!((bucket.capacity_mean - 144.0).abs() < 1e-9, "nine of 120 and one of 360");
+        }
+        let csv = csv(&[Block { strategy: "a", buckets }]);
+        let widths: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+        assert!(widths.iter().all(|width| *width == 11), "{}", csv.lines().next().unwrap());
+        assert!(csv.lines().nth(1).unwrap().starts_with("a,0,100.000,300.000,360.000,144.000,1.000,"));
     }
 
     #[test]

@@ -82,7 +82,8 @@ pub enum TraceError {
     },
     /// Timestamps of a series do not grow.
     #[error(
-        "{file}: column `timestamp`, row {row}: not after the row before it in series `{series}`. Sort the rows by timestamp and remove duplicates"
+        "{file}: column `timestamp`, row {row}: not after the row before it{}. Sort the rows by timestamp and remove duplicates",
+        in_series(series)
     )]
     Unsorted {
         /// The file.
@@ -118,7 +119,7 @@ pub enum TraceError {
     },
     /// `trace.kind` is absent or not one of those known.
     #[error(
-        "{file}: metadata `trace.kind` is {found}, known are event, gauge, rate. Set it, or read the file with an explicit kind"
+        "{file}: metadata `trace.kind` is {found}, known are event, gauge, rate. Write the file again with one of them; series of different kinds need a file each"
     )]
     UnknownKind {
         /// The file.
@@ -126,8 +127,18 @@ pub enum TraceError {
         /// What is there, quoted, or "absent".
         found: String,
     },
+    /// `trace.interval_us` is no length of time.
+    #[error(
+        "{file}: metadata `trace.interval_us` is `{found}`: it must be a whole number of microseconds above 0. Correct it in the file, or leave it out"
+    )]
+    StatedInterval {
+        /// The file.
+        file: String,
+        /// What is there.
+        found: String,
+    },
     /// A rate or gauge does not lie on a regular grid.
-    #[error("{file}: series `{series}`: {detail}. Resample it to a regular grid and state `trace.interval_us`")]
+    #[error("{file}{}: {detail}. Resample it to a regular grid and state `trace.interval_us`", of_series(series))]
     Grid {
         /// The file.
         file: String,
@@ -182,6 +193,16 @@ pub enum TraceError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// The series of a row, if it has a name.
+fn in_series(series: &str) -> String {
+    if series.is_empty() { String::new() } else { format!(" in series `{series}`") }
+}
+
+/// The series after the file, if it has a name.
+fn of_series(series: &str) -> String {
+    if series.is_empty() { String::new() } else { format!(": series `{series}`") }
 }
 
 /// Which series there are to name.

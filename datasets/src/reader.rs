@@ -153,7 +153,7 @@ fn assemble(
 ) -> Result<Trace, TraceError> {
     keys.remove("kind");
     let unit = keys.remove("unit").unwrap_or_default();
-    let stated = keys.remove("interval_us").and_then(|text| text.parse().ok()).filter(|us| *us > 0);
+    let stated = keys.remove("interval_us").map(|found| stated_interval(file, found)).transpose()?;
     let (mut series, mut events) = (Vec::new(), Vec::new());
     for (name, rows) in rows.into_named() {
         if kind == Kind::Event {
@@ -166,6 +166,14 @@ fn assemble(
     let provenance = provenance(keys);
     let (id, content_hash) = (file.to_owned(), String::new());
     Ok(Trace { id, kind, unit, interval, series, events, provenance, content_hash }.rehash())
+}
+
+/// The interval that the file states, in microseconds.
+fn stated_interval(file: &str, found: String) -> Result<i64, TraceError> {
+    match found.parse() {
+        Ok(micros) if micros > 0 => Ok(micros),
+        _ => Err(TraceError::StatedInterval { file: file.to_owned(), found }),
+    }
 }
 
 /// The stated interval, else that of the first series; zero for events.

@@ -290,10 +290,19 @@ fn error_unsorted() {
     for at in [[0, 2 * MINUTE, MINUTE], [0, MINUTE, MINUTE]] {
         let error = Sample::new(&at, &[1.0; 3]).error();
         assert!(matches!(error, TraceError::Unsorted { row: 2, .. }));
-        says(&error, &["sample.parquet", "`timestamp`", "row 2", "Sort"]);
+        says(&error, &["sample.parquet", "`timestamp`", "row 2", "row before it. Sort"]);
     }
     let events = Sample::new(&[0, 2, 1], &[1.0; 3]).key("trace.kind", "event").error();
     assert!(matches!(events, TraceError::Unsorted { row: 2, .. }));
+}
+
+#[test]
+fn error_stated_interval() {
+    for wrong in ["0", "-60000000", "abc", "", "6e7"] {
+        let error = three_minutes().key("trace.interval_us", wrong).error();
+        assert!(matches!(error, TraceError::StatedInterval { .. }));
+        says(&error, &["sample.parquet", "`trace.interval_us`", &format!("`{wrong}`"), "above 0"]);
+    }
 }
 
 #[test]
@@ -316,7 +325,7 @@ fn error_negative() {
 fn error_unknown_kind() {
     let mixed = three_minutes().key("trace.kind", "mixed").error();
     assert!(matches!(mixed, TraceError::UnknownKind { .. }));
-    says(&mixed, &["sample.parquet", "`mixed`", "event, gauge, rate", "explicit kind"]);
+    says(&mixed, &["sample.parquet", "`mixed`", "event, gauge, rate", "a file each"]);
     let mut absent = three_minutes();
     absent.metadata.remove(0);
     says(&absent.error(), &["absent", "event, gauge, rate"]);
@@ -330,7 +339,9 @@ fn error_off_the_grid() {
     let irregular = Sample::new(&[0, MINUTE, 2 * MINUTE + 1], &[1.0; 3]).error();
     assert!(matches!(irregular, TraceError::Grid { .. }));
     says(&irregular, &["sample.parquet", "multiples", "Resample"]);
-    let one_row = Sample::new(&[0], &[1.0]).key("trace.interval_us", "soon").error();
+    let mut one_row = Sample::new(&[0], &[1.0]);
+    one_row.metadata.retain(|(key, _)| *key != "trace.interval_us");
+    let one_row = one_row.error();
     says(&one_row, &["one row", "trace.interval_us"]);
     let mistake = Sample::new(&[0, 1, 4_000_000_000_000_000], &[1.0; 3]).error();
     says(&mistake, &["bins"]);

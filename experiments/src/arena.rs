@@ -12,10 +12,15 @@ use seatrial_envs::load::{EpisodeLoad, LONGEST_HISTORY};
 
 use crate::config::{TraceChoice, Tuning, Window};
 use crate::error::{ExperimentError, Result};
+use crate::hash;
 use crate::manifest::TraceRef;
 
 /// A part of a series, in bins.
 pub type Part = Range<usize>;
+
+/// Letters of a file name that a label may take: file systems allow 255, and strategy, ending and the name of a file that is
+/// being written come after it.
+const LONGEST_STEM: usize = 120;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -42,8 +47,20 @@ pub fn open_all(choices: &[TraceChoice], locator: &Locator) -> Result<Vec<Arena>
             arenas.push(Arena::new(&trace, series.as_deref(), choice)?);
         }
     }
+    refuse_twins(&arenas)?;
     refuse_leaks(&arenas)?;
     Ok(arenas)
+}
+
+/// Refuses two series of one label, as when a trace is named by its id and by its path: their cells and files would be one.
+fn refuse_twins(arenas: &[Arena]) -> Result<()> {
+    let labels: Vec<String> = arenas.iter().map(Arena::label).collect();
+    match labels.iter().enumerate().find(|(index, label)| labels[..*index].contains(label)) {
+        None => Ok(()),
+        Some((_, label)) => Err(ExperimentError::Trace(format!(
+            "`traces`: `{label}` is named twice, by an id and a path or by two paths; leave one out, or rename one of the files"
+        ))),
+    }
 }
 
 /// Shorter stretches are chance: a slow signal in whole numbers every 15 s repeats itself for some minutes.
@@ -82,6 +99,14 @@ fn series_names(trace: &Trace, choice: &TraceChoice) -> Vec<Option<String>> {
     names.into_iter().map(Some).collect()
 }
 
+fn stem(label: &str) -> String {
+    let plain = label.replace(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)), "-");
+    if plain.len() <= LONGEST_STEM {
+        return plain;
+    }
+    format!("{}-{}", &plain[..LONGEST_STEM - 17], &hash::of_bytes(label.as_bytes())[..16])
+}
+
 impl Arena {
     fn new(trace: &Trace, series: Option<&str>, choice: &TraceChoice) -> Result<Self> {
         let rule = choice.split.clone().unwrap_or_else(|| SplitRule::protocol_p1(&trace.id));
@@ -106,10 +131,10 @@ impl Arena {
         self.load.label()
     }
 
-    /// The label as a file name.
+    /// The label as a file name. A long one is cut; the hash in the place of the rest keeps it apart from its like.
     #[must_use]
     pub fn file_stem(&self) -> String {
-        self.label().replace(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)), "-")
+        stem(&self.label())
     }
 
     /// Where rules are tuned: the last days of training, and validation.
@@ -160,6 +185,18 @@ impl Arena {
         to.since(from)
     }
 
+    /// Lengths of the days at the begin and the end of the scored part that are not whole. Costs are told by day.
+    #[must_use]
+    pub fn partial_days(&self) -> Vec<Span> {
+        let (from, to) = self.bounds(&self.scored);
+        let (from, to, day) = (from.micros(), to.micros(), DAY.micros());
+        let (first_end, last_begin) = (from.div_euclid(day) * day + day, (to - 1).div_euclid(day) * day);
+        let days = [first_end.min(to) - from, to - last_begin.max(from)];
+        let one = first_end >= to;
+        let kept = days.into_iter().take(if one { 1 } else { 2 }).filter(|length| *length < day);
+        kept.map(Span::from_micros).collect()
+    }
+
     /// Its entry in a manifest.
     #[must_use]
     pub fn reference(&self) -> TraceRef {
@@ -185,6 +222,27 @@ mod tests {
     fn arena(id: &str) -> Arena {
         let choice: TraceChoice = toml::from_str(&format!("id = \"{id}\"")).unwrap();
         Arena::new(&seatrial_datasets::shipped::open(id).unwrap(), None, &choice).unwrap()
+    }
+
+    #[test]
+    fn long_labels_become_names_that_fit_and_differ() {
+        assert_eq!(stem("trace/a b"), "trace-a-b");
+        assert_eq!(stem(&"a".repeat(120)), "a".repeat(120));
+        let (one, two) = (stem(&format!("{}x", "é".repeat(400))), stem(&format!("{}y", "é".repeat(400))));
+        assert!(one.len() == 120 && two.len() == 120 && one != two, "{one} {two}");
+    }
+
+    #[test]
+    fn partial_days_are_told() {
+        let mut arena = arena("google_cluster_5min");
+        let midnight = arena.load.at(0).micros().rem_euclid(DAY.micros());
+        assert_eq!(midnight, 0, "the trace begins at midnight");
+        arena.scored = 288..3 * 288;
+        assert_eq!(arena.partial_days(), Vec::<Span>::new());
+        arena.scored = 288 + 72..3 * 288 + 144;
+        assert_eq!(arena.partial_days(), [Span::from_secs(64_800), Span::from_secs(43_200)]);
+        arena.scored = 12..36;
+        assert_eq!(arena.partial_days(), [Span::from_secs(7_200)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use seatrial_core::bundle::{Bundle, BundleFiles, GOLDEN_FILE, POLICY_FILE, WEIGHTS_FILE};
+use seatrial_core::bundle::{Bundle, BundleError, BundleFiles, GOLDEN_FILE, POLICY_FILE, WEIGHTS_FILE};
 use seatrial_core::nets::Weights;
 use serde::Serialize;
 
@@ -31,12 +31,18 @@ pub fn load(folder: &Path) -> Result<Bundle> {
         let detail = "has no policy.json; give the folder that `seatrial export` wrote".into();
         return Err(ExperimentError::Bundle { path: folder.to_owned(), detail });
     }
-    let bundle = Bundle::load(&files)
-        .map_err(|error| ExperimentError::Bundle { path: folder.to_owned(), detail: error.to_string() })?;
+    let bundle = Bundle::load(&files).map_err(|error| refusal(folder, &error))?;
     for (name, expected) in &bundle.card().provenance.study_files {
         check_study_file(&folder.join(name), expected)?;
     }
     Ok(bundle)
+}
+
+/// What the core has against the bundle in `folder`. Its messages begin with `bundle: `, and so does ours.
+pub(crate) fn refusal(folder: &Path, error: &BundleError) -> ExperimentError {
+    let said = error.to_string();
+    let detail = said.strip_prefix("bundle: ").unwrap_or(&said).to_owned();
+    ExperimentError::Bundle { path: folder.to_owned(), detail }
 }
 
 fn check_study_file(path: &Path, expected: &str) -> Result<()> {
@@ -45,6 +51,51 @@ fn check_study_file(path: &Path, expected: &str) -> Result<()> {
     }
     let bytes = std::fs::read(path).map_err(ExperimentError::io("read", path))?;
     check_hash(path, &bytes, expected, POLICY_FILE)
+}
+
+/// How much of what a study needs lies beside a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// All that its card names.
+    Everything,
+    /// Nothing of it: an operator's copy.
+    Nothing,
+}
+
+/// Checks that every file of studies that the card names is there, or none of them.
+///
+/// # Errors
+/// If the bundle is refused, or some of its files are there and others are not.
+pub fn beside(folder: &Path) -> Result<Beside> {
+    let bundle = load(folder)?;
+    let named = &bundle.card().provenance.study_files;
+    match named.keys().find(|name| !folder.join(name).is_file()) {
+        None => Ok(Beside::Everything),
+        Some(_) if named.keys().all(|name| !folder.join(name).is_file()) => Ok(Beside::Nothing),
+        Some(absent) => Err(lacks(folder, absent)),
+    }
+}
+
+/// Checks that a study can be run from the bundle in `folder`: every file that its card names is there. A folder without a card
+/// holds no bundle, and who reads from it says so.
+///
+/// # Errors
+/// If the bundle is refused or a file is absent.
+pub fn check_whole(folder: &Path) -> Result<()> {
+    if !folder.join(POLICY_FILE).is_file() {
+        return Ok(());
+    }
+    let bundle = load(folder)?;
+    let mut named = bundle.card().provenance.study_files.keys();
+    named.find(|name| !folder.join(name).is_file()).map_or(Ok(()), |absent| Err(lacks(folder, absent)))
+}
+
+fn lacks(folder: &Path, name: &str) -> ExperimentError {
+    let detail = format!(
+        "has no {name}, which {POLICY_FILE} names; copy the whole folder again, or take `bundle` out of the study to make anew \
+         what it holds"
+    );
+    ExperimentError::Bundle { path: folder.to_owned(), detail }
 }
 
 /// Checks the content of a file against the hash that `list` gives it.

@@ -207,6 +207,9 @@ pub struct ExportArgs {
     /// Where the bundle goes (default: policy/ in the run folder).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Replaces a bundle of the same id that lies there with other content.
+    #[arg(long)]
+    pub force: bool,
     /// Cells at a time.
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use seatrial_core::time::Timestamp;
 
 use crate::cli::{Cli, Command, TraceAction};
-use crate::error::Result;
+use crate::error::{ExperimentError, Result};
 use crate::progress::Display;
 use crate::run_folder::RunFolder;
 use crate::schedule::Crew;
@@ -54,12 +54,12 @@ pub fn execute(cli: &Cli, shell: &Shell) -> Result<()> {
         }
         Command::Export(arguments) => {
             RunFolder::open(&arguments.run)?.check_trained()?;
-            export::export(arguments, shell)
+            export::export(arguments, shell).map_err(ExperimentError::keeping_nothing)
         }
         Command::Verify(arguments) if log_command::is_log(&arguments.run) => log_command::verify(arguments),
         Command::Verify(arguments) => {
             log_command::check_run(&arguments.run, &[("--bundle", !arguments.bundle.is_empty())])?;
-            verify::verify(arguments, shell)
+            verify::verify(arguments, shell).map_err(ExperimentError::keeping_nothing)
         }
         Command::Query(arguments) => query::query(arguments),
         Command::Import(arguments) => import_command::import(arguments, shell),

@@ -5,6 +5,7 @@
 
 pub(crate) mod nearest;
 mod overrides;
+mod repeated;
 mod shape;
 mod training;
 
@@ -190,7 +191,7 @@ fn read(path: &Path) -> Result<(String, String, PathBuf)> {
         if source.kind() == std::io::ErrorKind::NotFound {
             let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
             return ExperimentError::Usage {
-                what: format!("there is no study at {}", path.display()),
+                what: format!("there is no study at {}{}", path.display(), meant(path, &known)),
                 next: format!("give the path of a TOML file, or one of the built-in: {}", known.join(", ")),
             };
         }
@@ -198,6 +199,11 @@ fn read(path: &Path) -> Result<(String, String, PathBuf)> {
     })?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     Ok((text, path.display().to_string(), folder))
+}
+
+fn meant(path: &Path, known: &[&str]) -> String {
+    let near = path.to_str().and_then(|word| nearest::of(word, known.iter().copied()));
+    near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
 }
 
 /// The study of a run folder. The folder is complete, so a bundle that it was made from need not be there.
@@ -250,14 +256,9 @@ impl Study {
         if self.strategies.is_empty() {
             return wrong("strategies", "a study needs at least one strategy");
         }
-        if let Some((_, id)) = self.strategies.iter().enumerate().find(|(i, id)| self.strategies[..*i].contains(id)) {
-            return wrong("strategies", &format!("names `{id}` twice"));
-        }
+        self.check_repeated(origin)?;
         if !self.regimes.contains(&Regime::Plain) {
             return wrong("regimes", "must contain `plain`: the headline and the tables compare with it");
-        }
-        if self.kappa_sensitivity.iter().any(|kappa| !(kappa.is_finite() && *kappa > 0.0)) {
-            return wrong("kappa_sensitivity", "prices must be positive numbers");
         }
         if let Some(limits) = self.limits
             && (limits.min > limits.max || limits.max == 0)
@@ -358,7 +359,21 @@ id = "some_trace"
             ("protocol=p2", "protocol", "p1"),
             ("name=../up", "name", "folder"),
             ("tune.grid_share=2.0", "tune.grid_share", "at most 1"),
-            ("kappa_sensitivity=[-1.0]", "kappa_sensitivity", "positive"),
+            ("kappa_sensitivity=[-1.0]", "kappa_sensitivity", "-1"),
+            ("kappa_sensitivity=[1e7]", "kappa_sensitivity", "10000000"),
+            ("kappa_sensitivity=[nan]", "kappa_sensitivity", "NaN"),
+            ("kappa_sensitivity=[1.0]", "kappa_sensitivity", "1 is the protocol's own"),
+            ("kappa_sensitivity=[0.3, 3.0, 0.3]", "kappa_sensitivity", "0.3 twice"),
+            ("seeds.evaluation=[1, 2, 1]", "seeds.evaluation", "1 twice"),
+            ("seeds.tuning=[11, 11]", "seeds.tuning", "11 twice"),
+            ("regimes=[\"plain\", \"plain\"]", "regimes", "`plain` twice"),
+            ("traces=[{id=\"a\"},{id=\"b\"},{id=\"a\"}]", "traces[2].id", "`a` twice"),
+            (
+                "traces=[{id=\"a\",series=[\"x\"]},{id=\"a\",series=[\"y\",\"x\"]}]",
+                "traces[1].series",
+                "`x` of `a` twice",
+            ),
+            ("traces.0.series=[\"x\",\"x\"]", "traces[0].series", "`x` twice"),
             ("strategies=[]", "strategies", "at least one"),
             ("limits={min=5,max=4}", "limits", "min 5 and max 4"),
             ("regimes=[\"flash\"]", "regimes", "plain"),
@@ -369,6 +384,12 @@ id = "some_trace"
             assert!(!message.contains('\n'), "{message}");
             assert!(!message.contains("unknown key") || !message.contains("correct it there"), "{message}");
         }
+    }
+
+    #[test]
+    fn two_parts_of_one_trace_are_two_traces() {
+        parse_small(&["traces=[{id=\"a\",series=[\"x\"]},{id=\"a\",series=[\"y\"]}]"]).unwrap();
+        parse_small(&["kappa_sensitivity=[0.3, 3.0, 1e6]"]).unwrap();
     }
 
     #[test]

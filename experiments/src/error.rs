@@ -139,6 +139,16 @@ pub enum ExperimentError {
         /// What is counted.
         unit: &'static str,
     },
+    /// The user stopped a command that leaves nothing unless it ends.
+    #[error("interrupted after {done} of {total} {unit}; the run is as it was, and the same command begins anew")]
+    Stopped {
+        /// Finished items.
+        done: usize,
+        /// All items.
+        total: usize,
+        /// What is counted.
+        unit: &'static str,
+    },
     /// A re-evaluation gave other bytes.
     #[error("verify: {0}")]
     Differs(String),
@@ -157,6 +167,15 @@ impl ExperimentError {
     /// A configuration error at a key.
     pub fn config(file: impl Into<String>, key: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Config { file: file.into(), key: key.into(), detail: detail.into() }
+    }
+
+    /// The same for a command that keeps nothing of what it has begun.
+    #[must_use]
+    pub fn keeping_nothing(self) -> Self {
+        match self {
+            Self::Interrupted { done, total, unit } => Self::Stopped { done, total, unit },
+            other => other,
+        }
     }
 
     /// Whether the command line itself was wrong (exit code 2 instead of 1).
@@ -207,6 +226,14 @@ mod tests {
         assert_eq!(error.to_string(), format!("run folder {detail}"));
         let error = ExperimentError::Bundle { path: "b".into(), detail: "is empty".into() };
         assert_eq!(error.to_string(), "bundle b: is empty");
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_kept_that_is_not() {
+        let interrupted = || ExperimentError::Interrupted { done: 3, total: 9, unit: "cells" };
+        assert!(interrupted().to_string().contains("kept"));
+        let message = interrupted().keeping_nothing().to_string();
+        assert!(message.contains("after 3 of 9 cells") && !message.contains("kept"), "{message}");
     }
 
     #[test]

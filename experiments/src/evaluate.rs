@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use seatrial_datasets::Locator;
 use seatrial_envs::scenario::Regime;
 
-use crate::bundle_folder;
+use crate::bundle_folder::{self, Beside};
 use crate::cli::EvaluateArgs;
 use crate::commands::Shell;
 use crate::config::{Seeds, Study, TraceChoice, Training, Tuning, Window};
@@ -22,6 +22,7 @@ use crate::study::{self, RulesFrom, Setup};
 /// If the bundle is refused, a trace cannot be used, or scoring fails.
 pub fn evaluate(arguments: &EvaluateArgs, shell: &Shell) -> Result<()> {
     let bundle = bundle_folder::load(&arguments.bundle)?;
+    let beside = bundle_folder::beside(&arguments.bundle)?;
     let text = toml::to_string(&study_of(arguments)).unwrap_or_default();
     let loaded = crate::config::parse(&text, "evaluate".into(), PathBuf::new(), &arguments.overrides)?;
     let mut setup = Setup::open(loaded, &arguments.out, shell, arguments.jobs)?;
@@ -33,6 +34,11 @@ pub fn evaluate(arguments: &EvaluateArgs, shell: &Shell) -> Result<()> {
     let locator = Locator::new(shell.trace_folders.clone());
     let warnings = fit::warnings(&bundle.card().provenance.traces, &setup.arenas, &locator);
     setup.notes.extend(warnings.iter().map(|warning| format!("{WARNING}{warning}")));
+    if beside == Beside::Nothing {
+        setup.tell(
+            "the bundle is a copy without the files of studies: no tuned rules and no attribution weights come with it",
+        );
+    }
     setup.enter(arguments.repeated())?;
     let ingredients = setup.ingredients("evaluate")?;
     study::score(&mut setup, &ingredients, Shard::WHOLE, "evaluate")
@@ -47,7 +53,9 @@ fn study_of(arguments: &EvaluateArgs) -> Study {
         "hpa-tuned",
         "newsvendor-tuned",
         "forecast-max",
+        "headroom-constant",
         "lstm-dqn-no-floor",
+        "lstm-dqn-persistence",
         "lstm-dqn-random",
         "lstm-dqn-untrained",
     ];

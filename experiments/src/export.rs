@@ -4,10 +4,12 @@
 //! tuned rules, so that a study can run from it; an operator does not load them. Nothing is exported that is not what the run's
 //! manifest speaks of: a gate that judged edited parameters would give them a clean hash.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod place;
 
-use seatrial_core::bundle::{Bundle, BundleParts, POLICY_FILE, Provenance, TracePart};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use seatrial_core::bundle::{Bundle, BundleParts, Provenance, TracePart};
 use seatrial_core::observe::Observation;
 use seatrial_core::scaling::policy::PastSlot;
 use seatrial_core::time::Span;
@@ -29,6 +31,9 @@ use crate::run_folder::{RunFolder, read_json};
 use crate::stage::Stage;
 use crate::study::Setup;
 use crate::tuned::Tuned;
+use place::Written;
+
+pub use place::Place;
 
 /// Decisions in the golden log.
 const GOLDEN_ROWS: usize = 120;
@@ -48,15 +53,19 @@ pub fn export(arguments: &ExportArgs, shell: &Shell) -> Result<()> {
     let tuned = Tuned::read(run.root())?.unwrap_or_default();
     let learned = LearnedSet::read(run.root())?;
     check_unchanged(&run, &tuned, &learned)?;
-    let out = arguments.out.clone().unwrap_or_else(|| run.policy());
-    publish(&setup, &tuned, &learned, &out)
+    let place = match &arguments.out {
+        Some(out) => Place::named(out.clone(), arguments.force),
+        None => Place::of_run(run.policy()),
+    };
+    publish(&setup, &tuned, &learned, &place)
 }
 
-/// Passes the best member through the gate and writes its bundle to `out`.
+/// Passes the best member through the gate and writes its bundle to `place`.
 ///
 /// # Errors
-/// If the gate refuses it or a file cannot be written.
-pub fn publish(setup: &Setup, tuned: &Tuned, learned: &LearnedSet, out: &Path) -> Result<()> {
+/// If the gate refuses it, the place holds something else, or a file cannot be written.
+pub fn publish(setup: &Setup, tuned: &Tuned, learned: &LearnedSet, place: &Place) -> Result<()> {
+    place.check(&id(setup))?;
     let (member, verdict) = best(setup, tuned, learned)?;
     if !verdict.refusals.is_empty() {
         return Err(ExperimentError::Gate(verdict.refusals.join("; ")));
@@ -64,14 +73,18 @@ pub fn publish(setup: &Setup, tuned: &Tuned, learned: &LearnedSet, out: &Path) -
     let mut beside = LearnedSet::files_beside_bundle(member)?;
     beside.extend(tuned.files()?);
     let files = Bundle::assemble(&parts(setup, member, &verdict, bundle_folder::hashes(&beside))?)
-        .map_err(|error| ExperimentError::Bundle { path: out.to_owned(), detail: error.to_string() })?;
-    bundle_folder::write(out, &beside, POLICY_FILE)?;
-    bundle_folder::write(out, &files, POLICY_FILE)?;
-    let written = bundle_folder::load(out)?;
+        .map_err(|error| bundle_folder::refusal(place.path(), &error))?;
+    let unchanged = if place.write(&beside, &files)? == Written::Unchanged { ", unchanged" } else { "" };
+    let there = bundle_folder::load(place.path())?;
     print(&verdict);
-    say!("bundle: {} ({} bytes)", out.display(), files.values().map(Vec::len).sum::<usize>());
-    say!("hash: {}", written.hash());
+    say!("bundle: {} ({} bytes{unchanged})", place.path().display(), files.values().map(Vec::len).sum::<usize>());
+    say!("hash: {}", there.hash());
     Ok(())
+}
+
+/// The id of the study's bundle.
+fn id(setup: &Setup) -> String {
+    format!("{}-lstm-dqn", setup.study.name)
 }
 
 /// Refuses parameters and weights that are not those of the run's manifest. A run that was only trained has none yet.
@@ -135,7 +148,7 @@ fn parts<'a>(
     let revision = read_json::<Manifest>(&setup.folder.manifest())
         .map_or_else(|_| manifest::revision(), |manifest| manifest.revision);
     Ok(BundleParts {
-        id: format!("{}-lstm-dqn", setup.study.name),
+        id: id(setup),
         strategy: learned_spec("lstm"),
         workload: setup.protocol.world(Regime::Plain, setup.study.limits).workload,
         weights: Some(&member.trained.weights),

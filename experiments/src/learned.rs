@@ -133,7 +133,9 @@ impl LearnedSet {
         }
         let path = folder.join(BUNDLE_WEIGHTS);
         let bytes = std::fs::read(&path).map_err(ExperimentError::io("read", &path))?;
-        Ok(Self::new(vec![Member::new(0, parse(&path, &bytes)?, None)?]))
+        // The untrained net is drawn from the seed, so it must be the one that the weights came from.
+        let seed = bundle_folder::load(folder)?.card().provenance.seeds.first().copied().unwrap_or(0);
+        Ok(Self::new(vec![Member::new(seed, parse(&path, &bytes)?, None)?]))
     }
 
     fn read_listed(folder: &Path, list: &LearnedFile) -> Result<Self> {

@@ -66,7 +66,7 @@ fn now() -> seatrial_core::time::Timestamp {
 /// 2 for a wrong command line, 130 for an interrupt, else 1.
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ExperimentError>() {
-        Some(ExperimentError::Interrupted { .. }) => 130,
+        Some(ExperimentError::Interrupted { .. } | ExperimentError::Stopped { .. }) => 130,
         Some(error) if error.is_usage() => 2,
         _ => 1,
     }

@@ -4,9 +4,10 @@
 //! starts no more of them.
 
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::error::{ExperimentError, Result};
@@ -15,28 +16,40 @@ use crate::progress::{Display, Progress};
 /// Threads that work on items, and the flag that stops them.
 #[derive(Clone)]
 pub struct Crew {
-    pool: Arc<rayon::ThreadPool>,
+    /// Threads at most.
+    jobs: usize,
+    /// The threads so far: never more than any step had items.
+    pool: Arc<Mutex<Option<Arc<ThreadPool>>>>,
     stop: Arc<AtomicBool>,
     /// Where progress is shown.
     pub display: Display,
 }
 
 impl Crew {
-    /// A crew of `jobs` threads (one per processor if `None`). Raising `stop` interrupts it.
+    /// A crew of at most `jobs` threads (one per processor if `None`). Raising `stop` interrupts it.
     ///
     /// # Errors
-    /// If `jobs` is zero or the threads cannot be started.
+    /// If `jobs` is zero.
     pub fn new(jobs: Option<usize>, stop: Arc<AtomicBool>, display: Display) -> Result<Self> {
-        let usage = |what: String| ExperimentError::Usage { what, next: "choose another --jobs".into() };
         let jobs = match jobs {
             Some(jobs) => NonZero::new(jobs).ok_or_else(|| usage("--jobs 0 does nothing".into()))?.get(),
             None => std::thread::available_parallelism().map_or(1, NonZero::get),
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs)
+        Ok(Self { jobs, pool: Arc::default(), stop, display })
+    }
+
+    /// Threads for `items`: as many as there are jobs, but none without an item.
+    fn threads(&self, items: usize) -> Result<Arc<ThreadPool>> {
+        let wanted = self.jobs.min(items).max(1);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(enough) = pool.as_ref().filter(|pool| pool.current_num_threads() >= wanted) {
+            return Ok(Arc::clone(enough));
+        }
+        let built = rayon::ThreadPoolBuilder::new()
+            .num_threads(wanted)
             .build()
-            .map_err(|error| usage(format!("{jobs} threads cannot be started ({error})")))?;
-        Ok(Self { pool: Arc::new(pool), stop, display })
+            .map_err(|error| usage(format!("{wanted} threads cannot be started ({error})")))?;
+        Ok(Arc::clone(pool.insert(Arc::new(built))))
     }
 
     /// `work` on every item, results in the order of `items`.
@@ -68,7 +81,7 @@ impl Crew {
     {
         let progress = Progress::resumed(self.display, label, kept, items.len());
         let done = AtomicUsize::new(kept);
-        let results = self.pool.install(|| {
+        let results = self.threads(items.len())?.install(|| {
             items
                 .par_iter()
                 .with_max_len(1)
@@ -103,6 +116,10 @@ impl Crew {
         }
         Ok(())
     }
+}
+
+fn usage(what: String) -> ExperimentError {
+    ExperimentError::Usage { what, next: "choose another --jobs".into() }
 }
 
 /// The part of a sharded run: the items whose position is `index` modulo `count`.
@@ -168,6 +185,16 @@ mod tests {
         });
         let message = outcome.unwrap_err().to_string();
         assert!(message.contains("interrupted after 2 of 3 cells") && message.contains("resumes"), "{message}");
+    }
+
+    #[test]
+    fn there_are_never_more_threads_than_items() {
+        let crew = crew(1_000_000);
+        for (items, threads) in [(0, 1), (2, 2), (5, 5), (3, 5)] {
+            let seen = crew.map("items", &vec![(); items], |()| Ok(rayon::current_num_threads())).unwrap();
+            assert!(seen.iter().all(|seen| *seen == threads), "{seen:?}");
+            assert_eq!(crew.threads(items).unwrap().current_num_threads(), threads);
+        }
     }
 
     #[test]

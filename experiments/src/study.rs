@@ -11,13 +11,14 @@ use std::path::Path;
 use seatrial_datasets::moment;
 use seatrial_reports::model::NOMINAL;
 
+use crate::bundle_folder;
 use crate::cells::{Cell, write_cells};
 use crate::cli::{RunArgs, StudyArgs};
 use crate::commands::Shell;
-use crate::config::Study;
+use crate::config::{Seeds, Study};
 use crate::contest::Kit;
 use crate::error::{ExperimentError, Result};
-use crate::export;
+use crate::export::{self, Place};
 use crate::hash;
 use crate::learned::LearnedSet;
 use crate::manifest::{self, MANIFEST_SCHEMA, Manifest, Opening};
@@ -38,6 +39,10 @@ pub fn run(arguments: &RunArgs, shell: &Shell) -> Result<()> {
     let shard = arguments.study.shard.as_deref().map_or(Ok(Shard::WHOLE), Shard::parse)?;
     let command = arguments.asked("run");
     let mut setup = Setup::new(&arguments.config, &arguments.study, shell)?;
+    if let Some(bundle) = setup.bundle_folder() {
+        refuse_seeds(&arguments.study, &bundle)?;
+        bundle_folder::check_whole(&bundle)?;
+    }
     setup.enter(arguments.repeated("run"))?;
     let ingredients = setup.ingredients(&command)?;
     score(&mut setup, &ingredients, shard, &command)?;
@@ -48,9 +53,23 @@ pub fn run(arguments: &RunArgs, shell: &Shell) -> Result<()> {
             Ok(())
         }
         Some(learned) => {
-            let place = setup.folder.policy();
-            offer(export::publish(&setup, &ingredients.tuned, learned, &place), &place)
+            let place = Place::of_run(setup.folder.policy());
+            offer(export::publish(&setup, &ingredients.tuned, learned, &place), place.path())
         }
+    }
+}
+
+/// A number of training seeds means nothing to a study that trains nothing.
+fn refuse_seeds(flags: &StudyArgs, bundle: &Path) -> Result<()> {
+    match flags.seeds {
+        None => Ok(()),
+        Some(seeds) => Err(ExperimentError::Usage {
+            what: format!(
+                "--seeds {seeds}: the study takes its weights from the bundle {} and trains nothing",
+                bundle.display()
+            ),
+            next: "leave --seeds out, or `bundle` out of the study, or use `seatrial train`".into(),
+        }),
     }
 }
 
@@ -150,7 +169,7 @@ pub fn manifest(setup: &Setup, ingredients: &Ingredients, cells: &[Cell], comman
         config_hash: hash::of_bytes(setup.resolved()?.as_bytes()),
         protocol: setup.protocol.reference(),
         traces: setup.arenas.iter().map(crate::arena::Arena::reference).collect(),
-        seeds: setup.study.seeds.clone(),
+        seeds: seeds(setup, ingredients.learned.as_ref()),
         tuned_hash: Some(ingredients.tuned.hash()),
         weights: ingredients.learned.as_ref().map(LearnedSet::references).unwrap_or_default(),
         cells: cells.len(),
@@ -158,6 +177,16 @@ pub fn manifest(setup: &Setup, ingredients: &Ingredients, cells: &[Cell], comman
         openings,
         notes: setup.notes.clone(),
     })
+}
+
+/// The seeds of a run: those of training are the members' own where they come from a bundle.
+fn seeds(setup: &Setup, learned: Option<&LearnedSet>) -> Seeds {
+    let asked = setup.study.seeds.clone();
+    let members = learned.filter(|_| setup.study.bundle.is_some()).map(LearnedSet::members);
+    match members {
+        Some([first, rest @ ..]) => Seeds { training_base: first.seed, training: 1 + rest.len(), ..asked },
+        _ => asked,
+    }
 }
 
 impl Setup {

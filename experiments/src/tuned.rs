@@ -18,6 +18,7 @@ use crate::bundle_folder;
 use crate::contest::HashedWeights;
 use crate::error::{ExperimentError, Result};
 use crate::hash;
+use crate::learned::Member;
 use crate::run_folder::read_json;
 use crate::strategies::Rule;
 
@@ -104,6 +105,14 @@ pub struct Tuned {
     /// Constant headrooms by series and member.
     #[serde(default)]
     pub constant_headroom: Vec<ConstantHeadroom>,
+}
+
+impl ConstantHeadroom {
+    /// Whether it was chosen over the forecast of `member`.
+    #[must_use]
+    pub fn is_of(&self, member: &Member) -> bool {
+        self.train_seed == member.seed && self.weights == member.trained.hash
+    }
 }
 
 impl SeriesTuning {

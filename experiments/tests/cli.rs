@@ -328,9 +328,15 @@ fn a_bundle_folder_that_is_not_there_is_refused_and_so_is_a_strategy_named_twice
         let paths = [study.to_str().unwrap(), "--out", out.to_str().unwrap(), "--set", set].map(ToOwned::to_owned);
         ["run".to_owned()].into_iter().chain(paths).collect::<Vec<_>>()
     };
-    for (set, expected) in
-        [("bundle=\"nowhere\"", "nowhere"), ("strategies=[\"headroom\", \"headroom\"]", "names `headroom` twice")]
-    {
+    let twin =
+        format!("traces=[{{id=\"small\"}},{{id={:?}}}]", folder.path().join("small.parquet").display().to_string());
+    for (set, expected) in [
+        ("bundle=\"nowhere\"", "nowhere"),
+        ("strategies=[\"headroom\", \"headroom\"]", "names `headroom` twice"),
+        ("seeds.evaluation=[1, 1]", "`seeds.evaluation`: has 1 twice"),
+        ("traces=[{id=\"small\"},{id=\"small\"}]", "names `small` twice"),
+        (twin.as_str(), "`small` is named twice"),
+    ] {
         let arguments = arguments(set);
         let message = refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), folder.path());
         assert!(message.contains(expected), "{message}");

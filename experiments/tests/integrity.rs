@@ -69,8 +69,33 @@ impl Copy {
     }
 
     fn evaluate(&self) -> Output {
+        self.evaluate_with(&[])
+    }
+
+    fn evaluate_with(&self, more: &[&str]) -> Output {
         let bundle = self.path("").display().to_string();
-        self.seatrial(&["evaluate", "--bundle", &bundle, "--traces", "generated_web_1min"])
+        self.seatrial(&[&["evaluate", "--bundle", &bundle, "--traces", "generated_web_1min"], more].concat())
+    }
+
+    /// The last day under one seed, with rules tuned as little as can be.
+    fn evaluate_briefly(&self) -> Output {
+        let sets = ["tune.grid_share=0.01", "tune.days=1", "tune.physics_step_s=15", "traces.0.window=last-day"];
+        let more: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+        self.evaluate_with(&[&more[..], &["--set", "seeds.evaluation=[101]"]].concat())
+    }
+
+    /// An operator's copy: the files of studies stay behind.
+    fn strip(&self) {
+        for folder in ["attribution", "forecasters"] {
+            std::fs::remove_dir_all(self.path(folder)).unwrap();
+        }
+        for file in [LEARNED_FILE, TUNED_FILE] {
+            std::fs::remove_file(self.path(file)).unwrap();
+        }
+    }
+
+    fn manifest(&self) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.0.path().join("out/manifest.json")).unwrap()).unwrap()
     }
 
     /// `run quick` from this folder instead of the committed one.
@@ -101,6 +126,7 @@ fn refused(file: &str, change: impl FnOnce(&Copy)) {
         let mut digests: Vec<&str> = digests.collect();
         digests.dedup();
         assert!(text.contains(file) && digests.len() == 2, "{file}: {text}");
+        assert!(!text.contains(": bundle: ") && !text.contains("bundle bundle"), "the folder is named once: {text}");
         assert!(["copy it again", "restore it"].iter().any(|remedy| text.contains(remedy)), "{file}: {text}");
     }
 }
@@ -155,6 +181,7 @@ fn parameters_are_refused_without_a_card_that_names_them() {
 
     let copy = Copy::new();
     copy.edit(POLICY_FILE, &format!("\"{TUNED_FILE}\""), "\"other.json\"");
+    std::fs::copy(copy.path(TUNED_FILE), copy.path("other.json")).unwrap();
     copy.reseal();
     bundle_folder::load(&copy.path("")).unwrap();
     let text = message(&copy.run(&rules));
@@ -177,13 +204,71 @@ fn a_copy_without_the_files_of_studies_is_whole_for_an_operator() {
     let copy = Copy::new();
     let whole = bundle_folder::load(&copy.path("")).unwrap().hash().to_owned();
     assert_eq!(bundle_folder::load(&committed()).unwrap().hash(), whole);
-    for folder in ["attribution", "forecasters"] {
-        std::fs::remove_dir_all(copy.path(folder)).unwrap();
-    }
-    for file in [LEARNED_FILE, TUNED_FILE] {
-        std::fs::remove_file(copy.path(file)).unwrap();
-    }
+    copy.strip();
     assert_eq!(bundle_folder::load(&copy.path("")).unwrap().hash(), whole);
     assert!(Tuned::read(&copy.path("")).unwrap().is_none());
     assert_eq!(LearnedSet::read(&copy.path("")).unwrap().members().len(), 1);
+}
+
+/// The strategies of the cells that were scored.
+fn scored(copy: &Copy) -> std::collections::BTreeSet<String> {
+    let cells = seatrial_experiments::cells::read_cells(&copy.0.path().join("out/cells.parquet")).unwrap();
+    cells.into_iter().map(|cell| cell.row.strategy).collect()
+}
+
+fn told(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn a_sealed_file_that_is_gone_is_refused_by_whoever_runs_from_it() {
+    for gone in [TUNED_FILE, LEARNED_FILE, PERSISTENCE, FORECASTER] {
+        let copy = Copy::new();
+        std::fs::remove_file(copy.path(gone)).unwrap();
+        for output in [copy.run(&[]), copy.evaluate()] {
+            let text = message(&output);
+            assert!(text.contains(gone) && text.contains("which policy.json names"), "{gone}: {text}");
+            assert!(!copy.0.path().join("out").exists(), "{gone} left a folder");
+        }
+    }
+    let copy = Copy::new();
+    copy.strip();
+    let text = message(&copy.run(&[]));
+    assert!(text.contains("which policy.json names"), "{text}");
+}
+
+#[test]
+fn a_number_of_training_seeds_is_refused_where_a_bundle_has_trained_already() {
+    let copy = Copy::new();
+    let output = copy.run(&["--seeds", "5"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && text.contains("--seeds 5") && text.contains("trains nothing"), "{text}");
+    let brief = ["--set", "strategies=[\"lstm-dqn\"]", "--set", "registered=false", "--traces", "google_cluster_5min"];
+    told(&copy.run(&[&brief[..], &["--set", "seeds.training=5", "--set", "seeds.training_base=400"]].concat()));
+    let seeds = &copy.manifest()["seeds"];
+    assert!(seeds["training"] == 1 && seeds["training_base"] == 301, "{seeds}");
+}
+
+#[test]
+fn an_evaluation_has_every_row_that_the_bundle_can_fill_and_says_why_others_are_not_there() {
+    let rows = ["headroom-constant", "lstm-dqn-persistence"];
+    let whole = Copy::new();
+    told(&whole.evaluate_briefly());
+    assert!(rows.iter().all(|row| scored(&whole).contains(*row)), "{:?}", scored(&whole));
+    let constants = |folder: &Path| Tuned::read(folder).unwrap().unwrap().constant_headroom;
+    assert_eq!(constants(&whole.0.path().join("out")), constants(&committed()));
+
+    let copy = Copy::new();
+    copy.strip();
+    let text = told(&copy.evaluate_briefly());
+    assert!(rows.iter().all(|row| !scored(&copy).contains(*row)), "{:?}", scored(&copy));
+    for why in ["without the files of studies", "no agent trained on the persistence", "no constant headroom"] {
+        assert!(text.contains(why), "{why}: {text}");
+    }
+    assert!(scored(&copy).contains("lstm-dqn-untrained"));
+    assert_eq!(copy.manifest()["weights"], whole.manifest()["weights"], "the card says the seed");
+    // The same command resumes in the folder that it left.
+    told(&copy.evaluate_briefly());
 }

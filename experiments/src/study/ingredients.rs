@@ -7,7 +7,7 @@ use super::{RulesFrom, Setup};
 use crate::bundle_folder;
 use crate::config;
 use crate::error::{ExperimentError, Result};
-use crate::learned::LearnedSet;
+use crate::learned::{LearnedSet, Member};
 use crate::learning;
 use crate::progress::Display;
 use crate::report;
@@ -33,6 +33,9 @@ impl Setup {
         let learned = self.learned()?;
         let Outcome { mut tuned, mut trials } = self.tuned(command)?;
         if let Some(learned) = &learned {
+            if self.rules_from != RulesFrom::Study {
+                self.take_constants(&mut tuned, learned)?;
+            }
             let chosen = self.choose_constants(&mut tuned, learned)?;
             if trials.is_empty() && !chosen.is_empty() {
                 trials = self.earlier_trials()?;
@@ -76,7 +79,7 @@ impl Setup {
         }
         bundle_folder::load(&bundle)?;
         let learned = LearnedSet::read(&bundle)?;
-        if !learned.members().iter().all(crate::learned::Member::has_persistence) {
+        if !learned.members().iter().all(Member::has_persistence) {
             self.drop(Learned::Persistence, "the bundle has no agent trained on the persistence forecast");
         }
         Ok(Some(learned))
@@ -96,7 +99,7 @@ impl Setup {
     }
 
     /// Says something to whoever watches, and to the readers of the report.
-    fn tell(&mut self, what: &str) {
+    pub(crate) fn tell(&mut self, what: &str) {
         if self.crew.display != Display::Quiet {
             tell!("note: {what}");
         }
@@ -134,12 +137,37 @@ impl Setup {
         Err(ExperimentError::config(TUNED_FILE, "global", detail))
     }
 
+    /// The bundle's own constant headrooms, where the rules are not the bundle's: a foreign trace says nothing about how the
+    /// policy was taken apart. Without them the row is left out.
+    fn take_constants(&mut self, tuned: &mut Tuned, learned: &LearnedSet) -> Result<()> {
+        const ROW: Learned = Learned::ConstantHeadroom;
+        if !self.strategies.iter().any(|strategy| strategy.recipe == Recipe::Learned(ROW)) {
+            return Ok(());
+        }
+        let bundle = self.bundle_folder().map_or(Ok(None), |folder| Tuned::read(&folder))?;
+        tuned.constant_headroom = bundle.map(|there| there.constant_headroom).unwrap_or_default();
+        let chosen = |member: &Member| tuned.constant_headroom.iter().find(|constant| constant.is_of(member));
+        if !learned.members().iter().all(|member| chosen(member).is_some()) {
+            tuned.constant_headroom.clear();
+            self.drop(ROW, "the bundle has no constant headroom: headroom-constant is left out");
+            return Ok(());
+        }
+        let labels: Vec<String> = self.arenas.iter().map(crate::arena::Arena::label).collect();
+        for label in labels.iter().filter(|label| tuned.constant_headroom.iter().all(|known| known.label != **label)) {
+            for constant in learned.members().iter().filter_map(chosen) {
+                self.tell(&format!(
+                    "headroom-constant on {label} has the bundle's factor {}, chosen on {}",
+                    constant.factor, constant.label
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn choose_constants(&self, tuned: &mut Tuned, learned: &LearnedSet) -> Result<Vec<TrialRow>> {
         let wanted = self.strategies.iter().any(|s| s.recipe == Recipe::Learned(Learned::ConstantHeadroom));
-        let known = |seed: u64, weights: &str| {
-            tuned.constant_headroom.iter().any(|constant| constant.train_seed == seed && constant.weights == weights)
-        };
-        if !wanted || learned.members().iter().all(|member| known(member.seed, &member.trained.hash)) {
+        let known = |member: &Member| tuned.constant_headroom.iter().any(|constant| constant.is_of(member));
+        if !wanted || learned.members().iter().all(known) {
             return Ok(Vec::new());
         }
         let (constants, trials) = self.tuner().choose_constants(learned)?;

@@ -175,6 +175,9 @@ fn notes(study: &Study, arenas: &[Arena]) -> Vec<String> {
         if arena.load.test_only {
             notes.push(format!("{label} is shorter than 3 days: test-only, global settings, learners zero-shot."));
         }
+        if let Some(partial) = partial_days(arena) {
+            notes.push(partial);
+        }
         if !arena.load.native {
             let minutes = arena.load.interval.as_secs_f64() / 60.0;
             notes.push(format!("{label} is not headline: its bins of {minutes} min hide what happens inside them."));
@@ -183,4 +186,11 @@ fn notes(study: &Study, arenas: &[Arena]) -> Vec<String> {
         }
     }
     notes
+}
+
+/// A day that is not whole weighs as much as one that is, and its costs are those of other hours.
+fn partial_days(arena: &Arena) -> Option<String> {
+    let hours: Vec<String> =
+        arena.partial_days().iter().map(|length| format!("{:.1} h", length.as_secs_f64() / 3_600.0)).collect();
+    (!hours.is_empty()).then(|| format!("{}: a scored day is not whole ({}).", arena.label(), hours.join(" and ")))
 }

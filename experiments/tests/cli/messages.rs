@@ -80,3 +80,49 @@ fn the_constant_is_no_default_rule() {
     let verified = seatrial(&["verify", &out.display().to_string()], bench.folder.path());
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
+
+#[test]
+fn a_misspelt_study_is_told_what_it_was_meant_to_be() {
+    let bench = Bench::new();
+    let message = refused(&["run", "quik"], bench.folder.path());
+    assert!(message.contains("(did you mean `quick`?)"), "{message}");
+    assert!(!refused(&["run", "nowhere.toml"], bench.folder.path()).contains("did you mean"));
+}
+
+#[test]
+fn a_day_that_is_not_whole_is_noted() {
+    let bench = Bench::new();
+    let whole = printed(&bench, &["--set", "traces.0.window=whole"]);
+    assert!(!whole.contains("is not whole"), "{whole}");
+    std::fs::remove_dir_all(bench.folder.path().join("run")).unwrap();
+    // The last fifth of four days.
+    let partial = printed(&bench, &[]);
+    assert!(partial.contains("small: a scored day is not whole (19.2 h)"), "{partial}");
+}
+
+#[test]
+fn a_series_of_a_long_name_gets_a_file_name_that_fits() {
+    let bench = Bench::new();
+    let name = "pod/".repeat(80);
+    let rows = 2 * 288;
+    let at = |bin: i64| 864_000_000_000 + 300_000_000 * bin;
+    let table = Table::new()
+        .with("timestamp", Column::TimestampUs((0..rows).map(at).collect()))
+        .and_then(|table| table.with("value", Column::F64((0..rows).map(|bin| 300.0 + (bin % 7) as f64).collect())))
+        .and_then(|table| table.with("series", Column::Text((0..rows).map(|_| name.clone()).collect())))
+        .unwrap();
+    let keys = [("trace.kind", "rate"), ("trace.unit", "requests"), ("trace.interval_us", "300000000")];
+    write_table(&bench.folder.path().join("small.parquet"), &table, &keys).unwrap();
+    printed(&bench, &["--set", "traces.0.window=whole"]);
+    let logs = std::fs::read_dir(bench.folder.path().join("run/decisions")).unwrap().count();
+    assert_eq!(logs, 2);
+}
+
+/// What a run prints that succeeds.
+fn printed(bench: &Bench, more: &[&str]) -> String {
+    let (arguments, _) = bench.run(|text| text, more);
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = seatrial(&words, bench.folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

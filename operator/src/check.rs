@@ -3,10 +3,10 @@
 //! | module | what |
 //! |---|---|
 //! | [`report`] | findings, and how they are printed |
-//! | [`cluster`] | the API server, the resource type, permissions, the Lease |
-//! | [`schema`] | whether the installed resource type is the one of this binary |
-//! | [`policies`] | each ScalingPolicy: target, pods, conflicts, bundle, rule |
-//! | [`metrics`] | each policy's Prometheus and its queries |
+//! | `cluster` | the API server, the resource type, permissions, the Lease |
+//! | `schema` | whether the installed resource type is the one of this binary |
+//! | `policies` | each ScalingPolicy: target, pods, conflicts, bundle, rule |
+//! | `metrics` | each policy's Prometheus and its queries |
 //!
 //! It looks with the operator's own eyes: the requests are those of [`Hands`], the verdicts those of the reconciler, and the
 //! permissions those of [`manifest::permissions`](crate::manifest::permissions). Nothing is ever written: its hands hold no lease,

@@ -91,8 +91,13 @@ pub struct PrometheusArgs {
     /// Base address of Prometheus' HTTP API, for example http://localhost:9090.
     #[arg(long, requires_all = ["query", "from", "to", "step"])]
     pub url: Option<String>,
-    /// PromQL that answers with requests per second, for example 'sum(rate(http_requests_total[1m]))'.
-    #[arg(long, value_name = "PROMQL", conflicts_with = "dump")]
+    /// PromQL that answers with requests per second.
+    #[arg(
+        long,
+        value_name = "PROMQL",
+        conflicts_with = "dump",
+        help = "PromQL that answers with requests per second, for example 'sum(rate(http_requests_total[1m]))'"
+    )]
     pub query: Option<String>,
     /// First moment, for example 2026-01-31T12:00:00Z (UTC where no offset is given).
     #[arg(long, value_name = "MOMENT", value_parser = moment::parse, conflicts_with = "dump")]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conversation::HpaMinWrite;
 
-/// Annotation of the autoscaler that holds the [`Marker`].
+/// Annotation of the autoscaler that holds the user's minimum and the one written last.
 pub const MARKER_ANNOTATION: &str = "seatrial.dev/hpa-min";
 /// Finalizer of a policy that has raised a minimum.
 pub const FINALIZER: &str = "seatrial.dev/restore-hpa-min";

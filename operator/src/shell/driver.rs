@@ -1,7 +1,7 @@
 //! Who is looked at when: watches fill the index, the core's queue hands out keys, machines step, hands perform.
 //!
 //! One task owns all of it, so nothing is locked and every step sees one state of the world. Requests run beside it, at most
-//! [`MOST_CYCLES`] cycles at a time. While another operator leads, watches go on and nothing else does.
+//! 64 cycles at a time. While another operator leads, watches go on and nothing else does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

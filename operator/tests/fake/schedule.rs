@@ -26,13 +26,33 @@ pub(crate) fn wait(name: &str, all: &[Scenario]) {
 
 fn start(all: &[Scenario]) -> BTreeMap<&'static str, JoinHandle<()>> {
     crate::stage::note_panics();
-    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let filters = filters(std::env::args().skip(1));
     let meant = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
     let begin = |(name, run): &Scenario| {
         let thread = std::thread::Builder::new().name((*name).to_owned()).spawn(*run).unwrap();
         (*name, thread)
     };
     all.iter().filter(|(name, _)| meant(name)).map(begin).collect()
+}
+
+/// What names tests among the arguments of a test program: neither its options nor their values (`--skip real_`).
+fn filters(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut filters = Vec::new();
+    let mut is_value = false;
+    for argument in arguments {
+        if !is_value && !argument.starts_with('-') {
+            filters.push(argument.clone());
+        }
+        is_value = matches!(argument.as_str(), "--skip" | "--test-threads" | "--color" | "--format" | "--logfile");
+    }
+    filters
+}
+
+#[test]
+fn values_of_options_are_no_filters() {
+    let of = |arguments: &[&str]| filters(arguments.iter().map(|argument| (*argument).to_owned()));
+    assert!(of(&["--quiet", "--skip", "real_", "--test-threads=1"]).is_empty());
+    assert_eq!(of(&["--skip", "real_", "watching", "--exact"]), ["watching"]);
 }
 
 /// Runs a scenario to its end in a runtime of its own.

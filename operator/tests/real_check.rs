@@ -163,6 +163,8 @@ async fn all_is_well(plane: &ControlPlane) {
 }
 
 async fn policies_are_broken(plane: &ControlPlane, url: &str) {
+    // An elder that only watches would be in nobody's way.
+    plane.kubectl(&["patch", "scalingpolicy", "web", "--type=merge", "-p", r#"{"spec":{"mode":"Recommend"}}"#]);
     for (name, target, prometheus, further) in [
         ("lost", "nowhere", url, String::new()),
         ("web-too", "web", url, String::new()),

@@ -204,6 +204,12 @@ impl Reason {
             Self::Hold => "hold",
             Self::MetricMissing => "metric-missing",
             Self::Disabled => "disabled",
+            Self::Panic => "panic",
+            Self::Activation => "activation",
+            Self::Cooldown => "cooldown",
+            Self::Fallback => "fallback",
+            Self::Scheduled => "scheduled",
+            Self::Paused => "paused",
         }
     }
 }

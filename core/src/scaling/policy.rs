@@ -42,6 +42,18 @@ pub enum Reason {
     MetricMissing,
     /// The workload is scaled to zero and not to be touched.
     Disabled,
+    /// A burst: the short window asks for much more than is there, and nothing is given back.
+    Panic,
+    /// Activity wakes the workload from zero or from its idle size.
+    Activation,
+    /// Nothing is active, but not yet for long enough.
+    Cooldown,
+    /// The metric fails and a configured fallback stands in for it.
+    Fallback,
+    /// A schedule asks for it.
+    Scheduled,
+    /// Somebody paused scaling in this direction.
+    Paused,
 }
 
 /// What a policy wants.

@@ -7,6 +7,7 @@
 //! windows of ln J(a) − ln J(b); bad fraction and guard share = mean over series.
 
 mod bootstrap;
+mod split;
 mod tracks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,8 @@ use crate::error::ReportError;
 use crate::model::{CellRow, NOMINAL, ORACLE, SKILL_REFERENCE, StudyData, Variant};
 use crate::stats::{Estimate, count};
 use bootstrap::{Resampled, bootstrap};
+pub use split::Split;
+use split::competes;
 use tracks::{Track, WindowKey};
 
 /// The seven metrics of a strategy.
@@ -127,6 +130,10 @@ pub struct Scope {
     pub strategies: Vec<StrategyResult>,
     /// The replayed plan, if there are cells of it.
     pub plan: Option<StrategyResult>,
+    /// What knows more than a strategy may, by id.
+    pub yardsticks: Vec<StrategyResult>,
+    /// Where the regret of each strategy comes from, by id; empty without oracle or yardsticks.
+    pub splits: BTreeMap<String, Split>,
     /// Ordered pairs.
     pub paired: BTreeMap<String, BTreeMap<String, Paired>>,
     /// Bounds on the least cost.
@@ -210,7 +217,7 @@ pub fn evaluate(study: &StudyData) -> Result<Evaluation, ReportError> {
     let mut notes = Vec::new();
     let build = |name: &str, cells: Vec<&CellRow>, notes: &mut Vec<String>| scope(name, &cells, study, notes);
     let cells: Vec<_> = study.cells.iter().filter(nominal).filter(counted).collect();
-    if cells.iter().all(|cell| cell.strategy == ORACLE) {
+    if cells.iter().all(|cell| !cell.variant.competes()) {
         return Err(ReportError::NoCells { study: format!("{} (regime `{NOMINAL}`)", study.name) });
     }
     let overall_families: BTreeSet<&str> = cells.iter().map(|cell| cell.family.as_str()).collect();
@@ -280,7 +287,7 @@ fn scope(name: &str, cells: &[&CellRow], study: &StudyData, notes: &mut Vec<Stri
     let resampled: Vec<Resampled> = resampled.into_iter().flatten().collect();
     let union: BTreeSet<&WindowKey> = tracks.iter().flat_map(|track| &track.grid).collect();
     let union: Vec<WindowKey> = union.into_iter().cloned().collect();
-    for track in tracks.iter().filter(|track| track.grid.len() < union.len()) {
+    for track in tracks.iter().filter(|track| competes(track) && track.grid.len() < union.len()) {
         notes.push(format!(
             "{name}: {} was run on {} of {} windows; its own figures are over those, and pairs over the windows both have.",
             track.id,
@@ -298,12 +305,15 @@ fn scope(name: &str, cells: &[&CellRow], study: &StudyData, notes: &mut Vec<Stri
         .collect();
     let paired = all_pairs(&tracks, &resampled);
     let plan = strategies.iter().position(|s| s.id == ORACLE).map(|at| strategies.remove(at));
+    let (strategies, yardsticks) = strategies.into_iter().partition(|strategy| strategy.variant.competes());
     Scope {
         name: name.to_owned(),
         headline: cells.iter().all(|cell| cell.headline),
         size: [shape.families(), shape.series(), shape.windows()],
         strategies,
         plan,
+        yardsticks,
+        splits: split::splits(&tracks, &resampled),
         paired,
         oracle: oracle_bounds(cells),
     }
@@ -340,8 +350,8 @@ fn strategy_result(track: &Track, own: &Resampled, reference: Option<&Resampled>
 
 fn all_pairs(tracks: &[Track], resampled: &[Resampled]) -> BTreeMap<String, BTreeMap<String, Paired>> {
     let mut paired: BTreeMap<String, BTreeMap<String, Paired>> = BTreeMap::new();
-    for (i, a) in tracks.iter().enumerate().filter(|(_, track)| track.id != ORACLE) {
-        for (j, b) in tracks.iter().enumerate().skip(i + 1).filter(|(_, track)| track.id != ORACLE) {
+    for (i, a) in tracks.iter().enumerate().filter(|(_, track)| competes(track)) {
+        for (j, b) in tracks.iter().enumerate().skip(i + 1).filter(|(_, track)| competes(track)) {
             let forward = if a.grid == b.grid {
                 Some(pair(a, b, &resampled[i], &resampled[j]))
             } else {

@@ -11,11 +11,14 @@ mod cost_over_oracle;
 mod cost_violations;
 mod decision_log;
 mod forecast;
+mod foresight;
+mod interval;
 mod labels;
 mod learning;
 mod legend;
 pub(crate) mod palette;
 pub(crate) mod place;
+mod regret;
 mod render;
 mod scene;
 mod timeline;
@@ -86,7 +89,17 @@ pub const FIGURES: &[FigureRow] = &[
         draw: cost_violations::draw,
     },
     FigureRow { id: "forecast", summary: "forecast quantiles against the truth, with coverage", draw: forecast::draw },
+    FigureRow {
+        id: "foresight",
+        summary: "what knowing the rate ahead is worth, by seconds known",
+        draw: foresight::draw,
+    },
     FigureRow { id: "learning", summary: "learning curves with the spread over members", draw: learning::draw },
+    FigureRow {
+        id: "regret",
+        summary: "certified regret of every strategy, split into physics, information, lag and rule",
+        draw: regret::draw,
+    },
     FigureRow { id: "timeline", summary: "demand, capacity, replicas and waiting over time", draw: timeline::draw },
 ];
 
@@ -220,6 +233,6 @@ mod tests {
         study.forecasts.iter_mut().for_each(|track| track.rows.clear());
         study.learning.iter_mut().for_each(|row| row.value = f64::INFINITY);
         let ids: Vec<String> = drawn(&study).into_iter().map(|figure| figure.id).collect();
-        assert!(ids.iter().all(|id| id.starts_with("cost-")), "{ids:?}");
+        assert_eq!(ids, ["cost-over-oracle", "cost-violations", "foresight", "regret"]);
     }
 }

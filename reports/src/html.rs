@@ -31,6 +31,7 @@ struct Page<'a> {
     notes: Vec<String>,
     failures: Vec<String>,
     tables: Vec<Laid>,
+    regret: Vec<Laid>,
     sensitivity: Option<Laid>,
     figures: Vec<Shown<'a>>,
     trials: Vec<Trials>,
@@ -153,6 +154,7 @@ pub fn page(study: &StudyData, evaluation: &Evaluation, figures: &[Figure]) -> R
         failed_lines: lines(&claims::failed_lines(evaluation)),
         notes: study.notes.iter().chain(&evaluation.notes).map(|note| coded(note)).collect(),
         failures: lines(&study.failures),
+        regret: shown_scopes(evaluation).into_iter().filter_map(tables::regret).map(laid).collect(),
         sensitivity: tables::sensitivity(evaluation).map(laid),
         tables: shown_scopes(evaluation).into_iter().map(|scope| laid(tables::strategies(scope))).collect(),
         figures: shown(figures),
@@ -231,6 +233,7 @@ mod tests {
             assert!(!html.contains(word), "{word}");
         }
         for word in [
+            "id=\"certified-regret\"",
             "Content-Security-Policy",
             "default-src 'none'",
             "width=device-width",

@@ -33,9 +33,38 @@ pub enum Variant {
     Attribution,
     /// The replayed optimal plan: knows the future, cannot be deployed.
     Oracle,
+    /// Knows what no strategy may know: tells where regret comes from (see [`yardstick`]).
+    Yardstick,
+}
+
+/// Ids of the yardsticks.
+pub mod yardstick {
+    /// Foresight of so many seconds, then persistence; the oracle's replayed plan is the last step of this ladder.
+    pub const FORESIGHT: [(&str, u32); 5] = [
+        ("foresight-0s", 0),
+        ("foresight-15s", 15),
+        ("foresight-60s", 60),
+        (LEAD_TIME_FORESIGHT, 90),
+        ("foresight-300s", 300),
+    ];
+    /// Foresight over the lead time of protocol P1.
+    pub const LEAD_TIME_FORESIGHT: &str = "foresight-90s";
+    /// Headroom over the true present rate.
+    pub const PRESENT_RATE: &str = "present-rate";
+    /// Headroom over the true rate as late as metrics show it.
+    pub const LAGGED_RATE: &str = "present-rate-lagged";
+    /// All of them.
+    pub const ALL: [&str; 7] =
+        [FORESIGHT[0].0, FORESIGHT[1].0, FORESIGHT[2].0, FORESIGHT[3].0, FORESIGHT[4].0, PRESENT_RATE, LAGGED_RATE];
 }
 
 impl Variant {
+    /// Whether it could be deployed, and so is compared with others.
+    #[must_use]
+    pub const fn competes(self) -> bool {
+        !matches!(self, Self::Oracle | Self::Yardstick)
+    }
+
     /// The word used in files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +75,7 @@ impl Variant {
             Self::Learned => "learned",
             Self::Attribution => "attribution",
             Self::Oracle => "oracle",
+            Self::Yardstick => "yardstick",
         }
     }
 }
@@ -294,7 +324,7 @@ impl StudyData {
     /// # Errors
     /// The first violation in the order of the cells.
     pub fn validate(&self) -> Result<(), ReportError> {
-        if self.cells.iter().all(|cell| cell.strategy == ORACLE) {
+        if self.cells.iter().all(|cell| !cell.variant.competes()) {
             return Err(ReportError::NoCells { study: self.name.clone() });
         }
         let (mut seen, mut variants) = (BTreeSet::new(), BTreeMap::new());

@@ -14,7 +14,7 @@ const START_US: i64 = 898_387_200_000_000;
 /// Id, variant, level of J/J*, bad fraction, guard share, training seeds.
 type Row = (&'static str, Variant, f64, f64, Option<f64>, u64);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 21] = [
     ("hpa-default", Variant::Default, 1.205, 0.0004, None, 0),
     ("hpa-tuned", Variant::Tuned, 1.174, 0.0021, None, 0),
     ("hpa-global", Variant::Global, 1.331, 0.0011, None, 0),
@@ -29,6 +29,13 @@ const ROWS: [Row; 14] = [
     ("headroom-constant", Variant::Attribution, 1.155, 0.0017, Some(0.05), 0),
     ("lstm-dqn-no-floor", Variant::Attribution, 1.15, 0.0022, None, 3),
     ("oracle", Variant::Oracle, 1.001, 0.0009, None, 0),
+    ("foresight-0s", Variant::Yardstick, 1.11, 0.0011, None, 0),
+    ("foresight-15s", Variant::Yardstick, 1.09, 0.0011, None, 0),
+    ("foresight-60s", Variant::Yardstick, 1.05, 0.001, None, 0),
+    ("foresight-90s", Variant::Yardstick, 1.02, 0.001, None, 0),
+    ("foresight-300s", Variant::Yardstick, 1.01, 0.001, None, 0),
+    ("present-rate", Variant::Yardstick, 1.1, 0.0012, None, 0),
+    ("present-rate-lagged", Variant::Yardstick, 1.12, 0.0012, None, 0),
 ];
 
 fn window(row: &Row, row_index: u64, day: u32, seed: u64) -> WindowRow {

@@ -2,14 +2,14 @@
 //!
 //! Shape: `strategies.<id>.{variant, config, overall, families.<name>}`, each `<metric>.{value, low, high, n}`;
 //! `oracle.{overall, families.<name>}.{lower, upper}`; `paired.<a>.<b>.{overall, families.<name>}.{value, low, high, n}`, the mean
-//! of ln J(a) − ln J(b). `low` and `high` are null where one unit allows no interval; a metric that cannot be had is absent.
+//! of ln J(a) − ln J(b); `regret.<id>.{overall, families.<name>}.{total, starts, lead_time, lag, rule}`, shares of ln G. `low` and `high` are null where one unit allows no interval; a metric that cannot be had is absent.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReportError;
-use crate::evaluation::{Evaluation, Metric, OracleBounds, Scope};
+use crate::evaluation::{Evaluation, Metric, OracleBounds, Scope, Split};
 use crate::model::{StudyData, Variant};
 use crate::stats::Estimate;
 
@@ -34,6 +34,12 @@ pub struct Summary {
     pub oracle: Option<OracleSummary>,
     /// By ordered pair.
     pub paired: BTreeMap<String, BTreeMap<String, PairSummary>>,
+    /// Where the regret of each strategy comes from, by id; empty without oracle or yardsticks.
+    #[serde(default)]
+    pub regret: BTreeMap<String, RegretSummary>,
+    /// What knows more than a strategy may, by id.
+    #[serde(default)]
+    pub yardsticks: BTreeMap<String, YardstickSummary>,
 }
 
 /// Estimates by metric key.
@@ -73,6 +79,26 @@ pub struct PairSummary {
     pub families: BTreeMap<String, Estimate>,
 }
 
+/// The split of a strategy's regret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegretSummary {
+    /// Over the headline traces; null if it cannot be had there.
+    pub overall: Option<Split>,
+    /// By family.
+    pub families: BTreeMap<String, Split>,
+}
+
+/// One yardstick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct YardstickSummary {
+    /// Over the headline traces; empty if it ran on none of them.
+    pub overall: Metrics,
+    /// By family.
+    pub families: BTreeMap<String, Metrics>,
+}
+
 impl Summary {
     /// The summary of an evaluated study.
     #[must_use]
@@ -84,6 +110,8 @@ impl Summary {
             strategies: BTreeMap::new(),
             oracle: None,
             paired: BTreeMap::new(),
+            regret: BTreeMap::new(),
+            yardsticks: BTreeMap::new(),
         };
         summary.add(&evaluation.overall, true);
         evaluation.families.iter().for_each(|family| summary.add(family, false));
@@ -105,6 +133,7 @@ impl Summary {
                 entry.families.insert(scope.name.clone(), strategy.metrics.clone());
             }
         }
+        self.add_yardsticks(scope, overall);
         for (a, others) in &scope.paired {
             for (b, paired) in others {
                 let entry = self.paired.entry(a.clone()).or_default().entry(b.clone()).or_default();
@@ -113,6 +142,25 @@ impl Summary {
                 } else {
                     entry.families.insert(scope.name.clone(), paired.ln_ratio);
                 }
+            }
+        }
+    }
+
+    fn add_yardsticks(&mut self, scope: &Scope, overall: bool) {
+        for yardstick in &scope.yardsticks {
+            let entry = self.yardsticks.entry(yardstick.id.clone()).or_default();
+            if overall {
+                entry.overall = yardstick.metrics.clone();
+            } else {
+                entry.families.insert(scope.name.clone(), yardstick.metrics.clone());
+            }
+        }
+        for (id, split) in &scope.splits {
+            let entry = self.regret.entry(id.clone()).or_default();
+            if overall {
+                entry.overall = Some(*split);
+            } else {
+                entry.families.insert(scope.name.clone(), *split);
             }
         }
     }

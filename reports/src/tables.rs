@@ -2,6 +2,8 @@
 //!
 //! A [`Table`] is text already; the writers only lay it out. CSV files hold plain numbers in columns of their own.
 
+mod regret;
+
 use std::fmt::Write as _;
 
 use crate::claims::{Verdict, may_claim, verdict};
@@ -9,6 +11,8 @@ use crate::evaluation::{Evaluation, Metric, Scope, StrategyResult};
 use crate::format::{csv_field, grouped, percent, short, with_interval};
 use crate::model::Variant;
 use crate::stats::Estimate;
+
+pub use regret::{regret, regret_csv, regret_points};
 
 /// Mark of what does not count for the headline.
 pub const NOT_HEADLINE: &str = "not headline";
@@ -360,6 +364,12 @@ pub fn files(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
         ("strategies.md", all(strategies, Table::markdown)),
         ("strategies.tex", all(strategies, Table::latex)),
     ];
+    let split: Vec<Table> = shown_scopes(evaluation).into_iter().filter_map(regret).collect();
+    if !split.is_empty() {
+        files.push(("regret.csv", regret_csv(evaluation)));
+        files.push(("regret.md", split.iter().map(|table| table.markdown() + "\n").collect()));
+        files.push(("regret.tex", split.iter().map(|table| table.latex() + "\n").collect()));
+    }
     files.extend(sensitivity(evaluation).map(|table| ("sensitivity.md", table.markdown())));
     files
 }

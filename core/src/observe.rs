@@ -8,6 +8,7 @@ mod features;
 mod history;
 mod lead_time;
 mod pods;
+pub mod promql;
 
 pub use capacity::{CapacityEstimate, CapacityEstimator, CapacityPrior};
 pub use features::{FEATURE_COUNT, Feature, Metrics, Sample};

@@ -110,10 +110,10 @@ impl Pods {
 }
 
 impl PodCounts {
-    /// Pods that are created and not yet ready.
+    /// Pods that are created and not yet ready, however many anybody claims.
     #[must_use]
     pub fn starting(&self) -> u32 {
-        self.starting_by_age.iter().sum()
+        self.starting_by_age.iter().fold(0, |sum, pods| sum.saturating_add(*pods))
     }
 }
 
@@ -125,7 +125,8 @@ pub(crate) fn start_up_bucket(age: Span) -> usize {
 
 fn count(pods: &[Pod], now: Timestamp) -> PodCounts {
     let mut counts = PodCounts::default();
-    let mut cpu_milli_total = 0_i64;
+    // So wide that it cannot overflow, or else it would matter in which order the pods come.
+    let mut cpu_milli_total = 0_i128;
     for pod in pods {
         match (pod.deleted, pod.phase, pod.ready) {
             (_, PodPhase::Succeeded | PodPhase::Failed, _) => {}
@@ -134,13 +135,15 @@ fn count(pods: &[Pod], now: Timestamp) -> PodCounts {
                 counts.ready += 1;
                 if let Some(cpu) = pod.cpu.filter(|cpu| cpu.window_end - cpu.window >= since) {
                     counts.sampled += 1;
-                    cpu_milli_total = cpu_milli_total.saturating_add(cpu.value_milli);
+                    cpu_milli_total += i128::from(cpu.value_milli);
                 }
             }
             (false, ..) => counts.starting_by_age[start_up_bucket(now.since(pod.created_at))] += 1,
         }
     }
-    counts.cpu_milli_per_sampled_pod = cpu_milli_total / i64::from(counts.sampled.max(1));
+    // A mean of such numbers is one of them: the conversion always succeeds.
+    counts.cpu_milli_per_sampled_pod =
+        i64::try_from(cpu_milli_total / i128::from(counts.sampled.max(1))).unwrap_or_default();
     counts
 }
 

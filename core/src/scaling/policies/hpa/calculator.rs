@@ -72,9 +72,10 @@ impl Question {
         let ratio = self.ratio(percent);
         let replicas = self.settle(ratio, tally, |refill| {
             let usage = tally.counted_usage.saturating_add(refill.missing_usage(tally.missing_fallback));
-            let requests = tally.counted_requests
-                + refill.missing_if(tally.missing_requests)
-                + refill.unready_if(tally.unready_requests);
+            let requests = tally
+                .counted_requests
+                .saturating_add(refill.missing_if(tally.missing_requests))
+                .saturating_add(refill.unready_if(tally.unready_requests));
             self::percent(usage, requests).map_or(ratio, |percent| self.ratio(percent))
         });
         let mean = tally.counted_usage / tally.ready.max(1);
@@ -191,7 +192,7 @@ fn some_samples(tally: &Tally) -> Result<(), MetricError> {
 }
 
 fn percent(usage: i64, requests: i64) -> Option<i64> {
-    (requests != 0).then(|| usage.saturating_mul(100) / requests)
+    (requests != 0).then(|| usage.saturating_mul(100).saturating_div(requests))
 }
 
 /// Sum of the values of an external metric; stops at the largest number.

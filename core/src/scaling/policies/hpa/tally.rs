@@ -80,11 +80,19 @@ pub struct Tally {
 impl Tally {
     /// Adds up pods one by one.
     pub fn of_pods(pods: impl IntoIterator<Item = PodReading>, grouping: &Grouping) -> Self {
-        let mut tally = Self::default();
+        let (mut tally, mut sums) = (Self::default(), Sums::default());
         for pod in pods {
-            tally.add(&pod, grouping);
+            tally.add(&pod, grouping, &mut sums);
         }
-        tally
+        Self {
+            usage: saturated(sums.usage),
+            counted_usage: saturated(sums.usage),
+            counted_requests: saturated(sums.counted_requests),
+            unready_requests: saturated(sums.unready_requests),
+            missing_requests: saturated(sums.missing_requests),
+            missing_fallback: saturated(sums.missing_fallback),
+            ..tally
+        }
     }
 
     /// Adds up pods that are all alike: fresh ready pods and starting pods have a sample that start-up spoils, so they are
@@ -114,7 +122,7 @@ impl Tally {
         self.usage = self.usage.saturating_add(value_milli);
     }
 
-    fn add(&mut self, pod: &PodReading, grouping: &Grouping) {
+    fn add(&mut self, pod: &PodReading, grouping: &Grouping, sums: &mut Sums) {
         self.listed += 1;
         self.running_ready += i64::from(pod.phase == PodPhase::Running && is_true(pod.ready));
         if pod.request_milli.is_none() && self.first_without_request == 0 {
@@ -125,24 +133,35 @@ impl Tally {
             Group::Ignored => {}
             Group::Unready => {
                 self.unready += 1;
-                self.unready_requests = self.unready_requests.saturating_add(request);
+                sums.unready_requests += i128::from(request);
             }
             Group::Missing => {
                 self.missing += 1;
-                self.missing_requests = self.missing_requests.saturating_add(request);
-                let fallback = request.saturating_mul(grouping.fallback_percent) / 100;
-                self.missing_fallback = self.missing_fallback.saturating_add(fallback);
+                sums.missing_requests += i128::from(request);
+                sums.missing_fallback += i128::from(request.saturating_mul(grouping.fallback_percent) / 100);
             }
-            Group::Counted => self.count(pod.sample.map_or(0, |sample| sample.value_milli), request),
+            Group::Counted => {
+                self.ready += 1;
+                self.samples += 1;
+                sums.usage += i128::from(pod.sample.map_or(0, |sample| sample.value_milli));
+                sums.counted_requests += i128::from(request);
+            }
         }
     }
+}
 
-    fn count(&mut self, usage: i64, request: i64) {
-        self.ready += 1;
-        self.add_stray(usage);
-        self.counted_usage = self.counted_usage.saturating_add(usage);
-        self.counted_requests = self.counted_requests.saturating_add(request);
-    }
+/// Sums under way: so wide that they cannot overflow, or else it would matter in which order the pods come.
+#[derive(Default)]
+struct Sums {
+    usage: i128,
+    counted_requests: i128,
+    unready_requests: i128,
+    missing_requests: i128,
+    missing_fallback: i128,
+}
+
+fn saturated(sum: i128) -> i64 {
+    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
 }
 
 impl Grouping {

@@ -1,4 +1,9 @@
-//! What every policy of the registry keeps: deterministic, total, blind to the order of pods, restorable, bounded in state.
+//! What every policy of the registry keeps: deterministic, total, blind to the order of pods, restorable, bounded in state, and
+//! within limits once the guard has spoken. Observations are of every kind, hostile ones included: NaN, infinities, negative rates, the
+//! largest counts, clocks that jump, metrics from the future.
+
+use core::cmp::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -7,11 +12,14 @@ use seatrial_core::observe::{
     Bounds, CapacityEstimate, CpuSample, Feature, Observation, Pod, PodCounts, PodPhase, Pods, ReadyCondition,
     ReadyStatus, Sample, Workload,
 };
+use seatrial_core::rand::{Stream, below};
 use seatrial_core::record::ALL_FEATURES;
+use seatrial_core::scaling::autoscaler::Autoscaler;
 use seatrial_core::scaling::config::ConfigError;
 use seatrial_core::scaling::forecast::Quantiles;
 use seatrial_core::scaling::policies::{Ingredients, POLICIES, PolicyRow, find};
 use seatrial_core::scaling::policy::{DynPolicy, PastSlot, Proposal, STATE_LIMIT_BYTES, State, View};
+use seatrial_core::scaling::strategy::{Choice, StrategySpec};
 use seatrial_core::time::{Span, Timestamp};
 
 /// The policy with its default config; those with nets get small deterministic ones.
@@ -19,6 +27,14 @@ fn build(row: &PolicyRow) -> Box<dyn DynPolicy> {
     let weights = Weights::deterministic(1, 8, 16);
     let ingredients = Ingredients { workload: &Workload::protocol_p1(), weights: Some(&weights) };
     (row.build)(&serde_json::Value::Null, &ingredients).unwrap_or_else(|error| panic!("{}: {error}", row.id))
+}
+
+/// The policy with its default config under its own guard, with a forecaster where it needs one.
+fn autoscaler(row: &PolicyRow, workload: &Workload) -> Result<Autoscaler, ConfigError> {
+    let weights = Weights::deterministic(1, 8, 16);
+    let forecaster = row.needs_forecast.then(|| Choice::of("seasonal-naive"));
+    let spec = StrategySpec { forecaster, ..StrategySpec::of(row.id) };
+    spec.build(&Ingredients { workload, weights: Some(&weights) })
 }
 
 /// Everything a view is made of, owned.
@@ -56,15 +72,27 @@ fn count() -> impl Strategy<Value = u32> {
     prop_oneof![8 => 0_u32..120, 1 => Just(u32::MAX)]
 }
 
-fn moment_in_time() -> impl Strategy<Value = i64> {
-    prop_oneof![8 => 0_i64..2_000_000_000, 1 => Just(i64::MAX / 1_000_000), 1 => Just(-5_000_000_000_i64)]
+fn span() -> impl Strategy<Value = Span> {
+    prop_oneof![
+        8 => (0_i64..600).prop_map(Span::from_secs),
+        1 => Just(Span::from_secs(-5)),
+        1 => prop_oneof![Just(Span::from_micros(i64::MAX)), Just(Span::from_micros(i64::MIN))],
+    ]
+}
+
+/// Often within one day, so that windows and histories of several draws meet.
+fn moment_in_time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        4 => (0_i64..86_400).prop_map(Timestamp::from_secs),
+        4 => (0_i64..2_000_000_000).prop_map(Timestamp::from_secs),
+        1 => Just(Timestamp::from_secs(-5_000_000_000)),
+        1 => prop_oneof![Just(Timestamp::from_micros(i64::MAX)), Just(Timestamp::from_micros(i64::MIN))],
+    ]
 }
 
 fn ready() -> impl Strategy<Value = Option<ReadyCondition>> {
     let status = prop_oneof![Just(ReadyStatus::True), Just(ReadyStatus::False), Just(ReadyStatus::Unknown)];
-    proptest::option::of(
-        (status, moment_in_time()).prop_map(|(status, s)| ReadyCondition { status, since: Timestamp::from_secs(s) }),
-    )
+    proptest::option::of((status, moment_in_time()).prop_map(|(status, since)| ReadyCondition { status, since }))
 }
 
 fn pod() -> impl Strategy<Value = Pod> {
@@ -74,18 +102,18 @@ fn pod() -> impl Strategy<Value = Pod> {
         1 => Just(PodPhase::Failed),
         1 => Just(PodPhase::Unknown),
     ];
-    let milli = || prop_oneof![8 => 0_i64..5_000, 1 => Just(i64::MAX), 1 => Just(-3_i64)];
-    let cpu = (milli(), moment_in_time(), -10_i64..600).prop_map(|(value_milli, end, window)| CpuSample {
+    let milli = || prop_oneof![8 => 0_i64..5_000, 1 => Just(-1_i64), 1 => any::<i64>(), 1 => Just(i64::MAX), 1 => Just(i64::MIN)];
+    let cpu = (milli(), moment_in_time(), span()).prop_map(|(value_milli, window_end, window)| CpuSample {
         value_milli,
-        window_end: Timestamp::from_secs(end),
-        window: Span::from_secs(window),
+        window_end,
+        window,
     });
-    let start = proptest::option::of(moment_in_time().prop_map(Timestamp::from_secs));
+    let start = (moment_in_time(), proptest::option::of(moment_in_time()));
     (phase, any::<bool>(), start, ready(), proptest::option::of(milli()), proptest::option::of(cpu)).prop_map(
-        |(phase, deleted, started_at, ready, cpu_request_milli, cpu)| Pod {
+        |(phase, deleted, (created_at, started_at), ready, cpu_request_milli, cpu)| Pod {
             phase,
             deleted,
-            created_at: started_at.unwrap_or(Timestamp::ZERO),
+            created_at,
             started_at,
             ready,
             cpu_request_milli,
@@ -95,8 +123,7 @@ fn pod() -> impl Strategy<Value = Pod> {
 }
 
 fn pods() -> impl Strategy<Value = Pods> {
-    let small = || 0_u32..10_000;
-    let counts = (small(), proptest::array::uniform8(small()), small(), count(), any::<i64>()).prop_map(
+    let counts = (count(), proptest::array::uniform8(count()), count(), count(), any::<i64>()).prop_map(
         |(ready, starting_by_age, terminating, sampled, cpu_milli_per_sampled_pod)| {
             Pods::Homogeneous(PodCounts { ready, starting_by_age, terminating, sampled, cpu_milli_per_sampled_pod })
         },
@@ -109,26 +136,58 @@ prop_compose! {
         now in moment_in_time(),
         replicas in (count(), count()),
         pods in pods(),
-        metrics in proptest::array::uniform10(proptest::option::weighted(0.8, (extreme(), 0_i64..200))),
+        metrics in proptest::array::uniform10(proptest::option::weighted(0.8, (extreme(), span()))),
         capacity in proptest::option::weighted(0.8, (extreme(), extreme())),
-        lead in prop_oneof![8 => 0_i64..600, 1 => Just(-5_i64), 1 => Just(1_000_000_000_i64)],
-        forecast in proptest::option::weighted(0.8, proptest::array::uniform8(extreme())),
+        lead_time in span(),
+        start_ups in proptest::collection::vec(span(), 0..3),
+        forecast in proptest::option::weighted(0.8, (span(), span(), proptest::array::uniform8(extreme()))),
     ) -> Moment {
-        let now = Timestamp::from_secs(now);
         let mut seen = Observation::unknown(now, replicas.0);
         seen.status_replicas = replicas.1;
         seen.pods = pods;
+        seen.start_ups = start_ups;
         for (feature, sample) in ALL_FEATURES.into_iter().zip(metrics) {
-            let sample = sample.map(|(value, age)| Sample { at: now - Span::from_secs(age), value });
-            seen.metrics.set(feature, sample);
+            seen.metrics.set(feature, sample.map(|(value, age)| Sample { at: now - age, value }));
         }
-        Moment {
-            seen,
-            capacity: capacity.map(|(mean, lower)| CapacityEstimate { mean, lower }),
-            lead_time: Span::from_secs(lead),
-            forecast: forecast.map(|values| Quantiles { from: now, horizon: Span::from_secs(105), values }),
-        }
+        let capacity = capacity.map(|(mean, lower)| CapacityEstimate { mean, lower });
+        let forecast = forecast.map(|(age, horizon, values)| Quantiles { from: now - age, horizon, values });
+        Moment { seen, capacity, lead_time, forecast }
     }
+}
+
+/// Slots of the past as a broken history might hold them.
+fn past() -> impl Strategy<Value = PastSlot> {
+    (moment_in_time(), span(), proptest::option::of(extreme())).prop_map(|(end, length, arrival_rate)| PastSlot {
+        end,
+        length,
+        arrival_rate,
+    })
+}
+
+/// Limits that a user may set, the odd ones included.
+fn limits() -> impl Strategy<Value = Bounds> {
+    let bounds = [(1, 100), (0, 100), (0, 0), (7, 7), (0, u32::MAX), (u32::MAX, u32::MAX)];
+    proptest::sample::select(bounds.map(|(min, max)| Bounds { min, max }).to_vec())
+}
+
+/// What is said of a workload beforehand, as badly as types allow.
+fn workloads() -> impl Strategy<Value = Workload> {
+    let milli = || prop_oneof![3 => Just(4_000_u32), 1 => Just(0), 1 => Just(u32::MAX)];
+    (limits(), milli(), milli(), [span(), span(), span(), span()], proptest::option::of(extreme())).prop_map(
+        |(bounds, cpu_request_milli, cpu_limit_milli, spans, stated_capacity)| {
+            let [decision_interval, scrape_interval, metric_lag, prior_lead_time] = spans;
+            Workload {
+                bounds,
+                cpu_request_milli,
+                cpu_limit_milli,
+                decision_interval,
+                scrape_interval,
+                metric_lag,
+                prior_lead_time,
+                stated_capacity,
+            }
+        },
+    )
 }
 
 fn fixed_seed() -> Config {
@@ -138,14 +197,21 @@ fn fixed_seed() -> Config {
 proptest! {
     #![proptest_config(fixed_seed())]
 
-    /// Two runs from the start, and one that goes through a snapshot at every step, propose the same.
+    /// Two runs from the start, one of which goes through a snapshot at every step, propose the same.
     #[test]
-    fn same_state_and_view_give_the_same_proposal_also_after_a_restore(steps in proptest::collection::vec(moments(), 1..20)) {
+    fn same_state_and_view_give_the_same_proposal_also_after_a_restore(
+        warm_up in proptest::collection::vec(past(), 0..20), steps in proptest::collection::vec(moments(), 1..20),
+    ) {
         for row in POLICIES {
             let policy = build(row);
             let (mut one, mut other) = (policy.initial_state(), policy.initial_state());
+            for slot in &warm_up {
+                policy.absorb(slot, &mut one);
+                policy.absorb(slot, &mut other);
+            }
             for moment in &steps {
                 let stored = other.snapshot().unwrap();
+                prop_assert!(stored.to_string().len() <= STATE_LIMIT_BYTES, "{}: {}", row.id, stored);
                 other = policy.restore(&stored).unwrap();
                 prop_assert_eq!(&stored, &other.snapshot().unwrap(), "{}", row.id);
                 let proposal = step(&*policy, moment, &mut one);
@@ -154,21 +220,173 @@ proptest! {
         }
     }
 
+    /// Neither at once nor later, through what was remembered.
     #[test]
-    fn the_order_of_pods_does_not_matter(moment in moments(), shift in 0_usize..12) {
-        let mut turned = moment.clone();
-        if let Pods::Each(pods) = &mut turned.seen.pods {
-            let by = shift % pods.len().max(1);
-            pods.rotate_left(by);
-            pods.reverse();
-        }
+    fn the_order_of_pods_does_not_matter(steps in proptest::collection::vec(with_pods_turned(), 1..8)) {
         for row in POLICIES {
             let policy = build(row);
-            let proposal = step(&*policy, &moment, &mut policy.initial_state());
-            let other = step(&*policy, &turned, &mut policy.initial_state());
-            prop_assert_eq!(text(&proposal), text(&other), "{}", row.id);
+            let (mut one, mut other) = (policy.initial_state(), policy.initial_state());
+            for (moment, turned) in &steps {
+                let proposal = step(&*policy, moment, &mut one);
+                prop_assert_eq!(text(&proposal), text(&step(&*policy, turned, &mut other)), "{}", row.id);
+            }
+            prop_assert_eq!(one.snapshot().unwrap(), other.snapshot().unwrap(), "{}", row.id);
         }
     }
+
+    #[test]
+    fn limits_hold_after_the_guard_and_the_next_call_lies_ahead(
+        bounds in limits(), warm_up in proptest::collection::vec(past(), 0..20),
+        steps in proptest::collection::vec(moments(), 1..20),
+    ) {
+        let workload = Workload { bounds, ..Workload::protocol_p1() };
+        for row in POLICIES {
+            let built = autoscaler(row, &workload);
+            // Other systems know no maximum of 0, and planners may stop at a thousand replicas.
+            prop_assert!(built.is_ok() || !(1..=1_000).contains(&bounds.max), "{}: {:?}", row.id, built.map(|_| ()));
+            let Ok(autoscaler) = built else { continue };
+            let mut state = autoscaler.initial_state();
+            warm_up.iter().for_each(|slot| autoscaler.absorb(slot, &mut state));
+            for Moment { seen, .. } in &steps {
+                let decision = autoscaler.decide(seen.now, seen, &mut state);
+                prop_assert_eq!(decision.replicas, bounds.clamp(decision.replicas), "{}: {:?}", row.id, decision);
+                let ahead = decision.next_at > seen.now || seen.now.micros() == i64::MAX;
+                prop_assert!(ahead, "{}: {:?} at {:?}", row.id, decision, seen.now);
+            }
+        }
+    }
+
+    /// A policy may refuse such a workload, but not stumble over it later.
+    #[test]
+    fn limits_hold_whatever_is_said_of_the_workload(
+        workload in workloads(), steps in proptest::collection::vec(moments(), 1..20),
+    ) {
+        for row in POLICIES {
+            let Ok(autoscaler) = autoscaler(row, &workload) else { continue };
+            let mut state = autoscaler.initial_state();
+            for Moment { seen, .. } in &steps {
+                let decision = autoscaler.decide(seen.now, seen, &mut state);
+                prop_assert_eq!(decision.replicas, workload.bounds.clamp(decision.replicas), "{}", row.id);
+            }
+        }
+    }
+}
+
+/// A moment, and the same with its pods in another order.
+fn with_pods_turned() -> impl Strategy<Value = (Moment, Moment)> {
+    let each = proptest::collection::vec(pod(), 0..12);
+    let turned = each.prop_flat_map(|pods| (Just(pods.clone()), Just(pods).prop_shuffle()));
+    (moments(), turned).prop_map(|(moment, (pods, turned))| {
+        let with =
+            |pods| Moment { seen: Observation { pods: Pods::Each(pods), ..moment.seen.clone() }, ..moment.clone() };
+        (with(pods), with(turned))
+    })
+}
+
+/// Saturating sums on the way would make the order matter.
+#[test]
+fn extremes_add_up_to_the_same_in_any_order() {
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    let values = [i64::MAX, i64::MAX, i64::MIN];
+    for row in POLICIES {
+        let policy = build(row);
+        let proposals = orders.map(|order| {
+            let pods = order.map(|index| healthy(HPA_NOW, values[index])).to_vec();
+            text(&step(&*policy, &only_pods(HPA_NOW, 3, pods), &mut policy.initial_state()))
+        });
+        assert!(proposals.iter().all(|proposal| *proposal == proposals[0]), "{}: {proposals:?}", row.id);
+    }
+}
+
+/// −2⁶³ / −1 is no 64-bit number, and a division that panics in release builds too.
+#[test]
+fn the_most_negative_usage_over_a_request_of_minus_one_is_answered() {
+    let mut pod = healthy(HPA_NOW, i64::MIN);
+    pod.cpu_request_milli = Some(-1);
+    let moment = only_pods(HPA_NOW, 1, vec![pod]);
+    for row in POLICIES {
+        let policy = build(row);
+        let asked = catch_unwind(AssertUnwindSafe(|| step(&*policy, &moment, &mut policy.initial_state())));
+        assert!(asked.is_ok(), "{} panics", row.id);
+    }
+}
+
+const HPA_NOW: Timestamp = Timestamp::from_secs(100_000);
+
+fn healthy(now: Timestamp, value_milli: i64) -> Pod {
+    let started = now - Span::from_secs(3_600);
+    Pod {
+        phase: PodPhase::Running,
+        deleted: false,
+        created_at: started,
+        started_at: Some(started),
+        ready: Some(ReadyCondition { status: ReadyStatus::True, since: started + Span::from_secs(60) }),
+        cpu_request_milli: Some(4_000),
+        cpu: Some(CpuSample { value_milli, window_end: now, window: Span::from_secs(15) }),
+    }
+}
+
+fn only_pods(now: Timestamp, replicas: u32, pods: Vec<Pod>) -> Moment {
+    let seen = Observation { pods: Pods::Each(pods), ..Observation::unknown(now, replicas) };
+    Moment { seen, capacity: None, lead_time: Span::from_secs(90), forecast: None }
+}
+
+/// Six syncs of small worlds as the HPA meets them: pods that start, flap, leave and fail, samples that are missing, usage around
+/// the target. Each of its answers comes up, so that the order is tested where it could matter.
+#[test]
+fn the_hpa_decides_the_same_whatever_the_order_of_its_pods() {
+    let policy = build(find("hpa").unwrap());
+    let (mut up, mut down, mut kept, mut none) = (0, 0, 0, 0);
+    for world in 0..400 {
+        let draw = |sync: u64, index: usize, bound: u64| {
+            below(world, Stream::PodStartUp, sync, u32::try_from(index).unwrap(), bound)
+        };
+        let count = usize::try_from(3 + draw(99, 0, 10)).unwrap();
+        let replicas = u32::try_from(count).unwrap();
+        // Every 15 s its memory forbids to shrink; after long pauses it does not.
+        let period = Span::from_secs(if world % 2 == 0 { 15 } else { 400 });
+        let (mut one, mut other) = (policy.initial_state(), policy.initial_state());
+        for sync in 0..6 {
+            let now = HPA_NOW + period * i64::try_from(sync).unwrap();
+            let pods: Vec<Pod> =
+                (0..count).map(|i| any_pod(now, |what, bound| draw(sync, 8 * i + what, bound))).collect();
+            let mut turned = pods.clone();
+            (1..count).for_each(|i| turned.swap(i, usize::try_from(draw(sync, 1_000 + i, i as u64 + 1)).unwrap()));
+            let proposal = step(&*policy, &only_pods(now, replicas, pods), &mut one);
+            let again = step(&*policy, &only_pods(now, replicas, turned), &mut other);
+            assert_eq!(text(&proposal), text(&again), "world {world}, sync {sync}");
+            let tallied = match proposal.replicas.map(|wish| wish.cmp(&replicas)) {
+                Some(Ordering::Greater) => &mut up,
+                Some(Ordering::Less) => &mut down,
+                Some(Ordering::Equal) => &mut kept,
+                None => &mut none,
+            };
+            *tallied += 1;
+        }
+        assert_eq!(one.snapshot().unwrap(), other.snapshot().unwrap(), "world {world}");
+    }
+    assert!(
+        up > 100 && down > 100 && kept > 100 && none > 0,
+        "{up} up, {down} down, {kept} kept, {none} without answer"
+    );
+}
+
+/// A pod of a world under way; `draw` gives the n-th whole number below a bound.
+fn any_pod(now: Timestamp, draw: impl Fn(usize, u64) -> u64) -> Pod {
+    let mut pod = healthy(now, 200 + draw(0, 5_800).cast_signed());
+    let seconds = |what| Span::from_secs(draw(what, 400).cast_signed());
+    match draw(1, 16) {
+        0 => pod.phase = PodPhase::Pending,
+        1 => pod.cpu = None,
+        2 => pod.started_at = Some(now - seconds(2)),
+        3 => pod.ready = Some(ReadyCondition { status: ReadyStatus::False, since: now - seconds(3) }),
+        4 => pod.deleted = true,
+        5 => pod.phase = PodPhase::Failed,
+        6 => pod.phase = PodPhase::Unknown,
+        7 if draw(4, 8) == 0 => pod.cpu_request_milli = None,
+        _ => {}
+    }
+    pod
 }
 
 /// A day and a half of ordinary life at 15 s: load up and down, some scrapes lost, replicas following the proposals.

@@ -4,7 +4,9 @@
 //! fails a test. [`encoding`] and [`LoadIntake`] are what forecasters share; [`CachedForecast`] stands in for one in studies.
 
 mod cached;
+mod conformal;
 pub mod encoding;
+mod holt_winters;
 mod intake;
 mod linear_quantile;
 mod lstm;
@@ -30,6 +32,8 @@ pub struct ForecasterRow {
     pub summary: &'static str,
     /// Where the idea comes from.
     pub sources: &'static [&'static str],
+    /// Where it differs from its source, one sentence each; lists number them.
+    pub deviations: &'static [&'static str],
     /// Whether it needs weights that were fitted or trained (in its config or as tensors).
     pub needs_weights: bool,
     /// Its config with every key at its default.
@@ -42,7 +46,8 @@ pub struct ForecasterRow {
 pub type BuildForecaster = fn(&serde_json::Value, &Ingredients<'_>) -> Result<Box<dyn DynForecaster>, ConfigError>;
 
 /// All forecasters, by id.
-pub const FORECASTERS: &[ForecasterRow] = &[linear_quantile::ROW, lstm::ROW, persistence::ROW, seasonal_naive::ROW];
+pub const FORECASTERS: &[ForecasterRow] =
+    &[conformal::ROW, holt_winters::ROW, linear_quantile::ROW, lstm::ROW, persistence::ROW, seasonal_naive::ROW];
 
 /// The forecaster with this id.
 ///

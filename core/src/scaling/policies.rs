@@ -3,11 +3,19 @@
 //! To add one: a file in `policies/` with its `ROW`, a `mod` line and a row in [`POLICIES`]. Conformance tests, command line,
 //! documentation and benchmarks take it from there. A file without a row fails a test.
 
+pub mod cron;
 mod forecast_max;
 mod headroom;
 pub mod hpa;
+pub mod keda;
+pub mod kpa;
+mod lazy_capacity;
 mod lstm_dqn;
+mod mixture;
+mod mpc;
 mod newsvendor;
+mod predictive_hpa;
+mod rules_origin;
 mod r#static;
 
 use core::ops::RangeInclusive;
@@ -49,6 +57,8 @@ pub struct PolicyRow {
     pub summary: &'static str,
     /// Where the idea comes from.
     pub sources: &'static [&'static str],
+    /// Where it differs from its source, one sentence each; lists number them.
+    pub deviations: &'static [&'static str],
     /// Whether it plans on a forecast and a strategy must name a forecaster.
     pub needs_forecast: bool,
     /// Whether it has nets and needs trained weights.
@@ -62,8 +72,22 @@ pub struct PolicyRow {
 }
 
 /// All policies, by id.
-pub const POLICIES: &[PolicyRow] =
-    &[forecast_max::ROW, headroom::ROW, hpa::ROW, lstm_dqn::ROW, newsvendor::ROW, r#static::ROW];
+pub const POLICIES: &[PolicyRow] = &[
+    cron::ROW,
+    forecast_max::ROW,
+    headroom::ROW,
+    hpa::ROW,
+    keda::ROW,
+    kpa::ROW,
+    lazy_capacity::ROW,
+    lstm_dqn::ROW,
+    mixture::ROW,
+    mpc::ROW,
+    newsvendor::ROW,
+    predictive_hpa::ROW,
+    rules_origin::ROW,
+    r#static::ROW,
+];
 
 /// The policy with this id.
 ///

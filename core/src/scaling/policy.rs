@@ -140,7 +140,7 @@ trait ErasedState: Send + Sync {
     fn snapshot(&self) -> Result<serde_json::Value, serde_json::Error>;
 }
 
-impl<T: StateData> ErasedState for T {
+impl<T: Clone + Serialize + Send + Sync + 'static> ErasedState for T {
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
@@ -153,9 +153,10 @@ impl<T: StateData> ErasedState for T {
 }
 
 impl State {
-    /// Wraps a typed state.
+    /// Wraps a typed state. One that wraps another strategy's state cannot be read back by its type alone: its strategy writes
+    /// its own `restore`.
     #[must_use]
-    pub fn new<T: StateData>(state: T) -> Self {
+    pub fn new<T: Clone + Serialize + Send + Sync + 'static>(state: T) -> Self {
         Self(Box::new(state))
     }
 
@@ -172,9 +173,15 @@ impl State {
     /// # Panics
     /// If the state was made by another policy: the caller mixed two up, which is a bug.
     #[must_use]
-    pub fn typed<T: StateData>(&mut self) -> &mut T {
+    pub fn typed<T: 'static>(&mut self) -> &mut T {
         #[expect(clippy::expect_used, reason = "mixing up states is a bug of the caller, not an input")]
         self.0.as_any_mut().downcast_mut().expect("the state belongs to the policy that made it")
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        self.0.snapshot().map_err(serde::ser::Error::custom)?.serialize(out)
     }
 }
 

@@ -27,6 +27,11 @@ pub(super) const ROW: ForecasterRow = ForecasterRow {
     id: ID,
     summary: "linear quantile regression on the scale-free encoding",
     sources: &["Koenker & Bassett, Econometrica 46(1), 1978", "Zeng et al., AAAI 2023 (LTSF-Linear)"],
+    deviations: &[
+        "Lags are the last eight minutes and five blocks of five minutes; exponential means of 10, 60 and 360 minutes stand in for older ones.",
+        "Volatility, noise of the counts and the share of missing slots are inputs too.",
+        "The target is the greatest rate over lag and lead time, not one quantile per step ahead.",
+    ],
     needs_weights: true,
     default_config: || serde_json::json!({ "horizon_s": HORIZON_S, "weight": null, "bias": null }),
     build: |value, ingredients| {

@@ -21,6 +21,7 @@ pub(super) const ROW: ForecasterRow = ForecasterRow {
     id: ID,
     summary: "streaming LSTM over the scale-free encoding with eight monotone quantiles",
     sources: &["Hochreiter & Schmidhuber, Neural Computation 9(8), 1997"],
+    deviations: &[],
     needs_weights: true,
     default_config: || serde_json::json!({ "horizon_s": HORIZON_S }),
     build: |value, ingredients| {

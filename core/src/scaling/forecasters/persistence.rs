@@ -15,6 +15,7 @@ pub(super) const ROW: ForecasterRow = ForecasterRow {
     id: ID,
     summary: "the present rate at every quantile",
     sources: &[],
+    deviations: &[],
     needs_weights: false,
     default_config: || serde_json::json!({ "horizon_s": HORIZON_S }),
     build: |value, ingredients| {

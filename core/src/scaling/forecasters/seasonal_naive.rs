@@ -18,6 +18,7 @@ pub(super) const ROW: ForecasterRow = ForecasterRow {
     id: ID,
     summary: "the greatest rate of the horizon window one season ago; persistence where that is unknown",
     sources: &["Hyndman & Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., 5.2"],
+    deviations: &[],
     needs_weights: false,
     default_config: || serde_json::json!({ "horizon_s": HORIZON_S, "season_s": SEASON_S }),
     build: |value, ingredients| {

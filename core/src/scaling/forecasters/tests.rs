@@ -8,19 +8,19 @@ use crate::scaling::forecast::Quantiles;
 use crate::scaling::policy::{PastSlot, STATE_LIMIT_BYTES, State};
 use crate::time::Timestamp;
 
-type Visible = Vec<Option<Sample>>;
+pub(super) type Visible = Vec<Option<Sample>>;
 
 /// Decisions start at midnight of day 9; the slots before are history.
 const START_SLOT: i64 = 9 * 5_760;
 const LAG: Span = Span::from_secs(15);
 
-fn build(row: &ForecasterRow) -> Box<dyn DynForecaster> {
+pub(super) fn build(row: &ForecasterRow) -> Box<dyn DynForecaster> {
     let weights = Weights::deterministic(3, 16, 16);
     let ingredients = Ingredients { workload: &Workload::protocol_p1(), weights: Some(&weights) };
     (row.build)(&serde_json::Value::Null, &ingredients).unwrap()
 }
 
-fn at(slot: i64) -> Timestamp {
+pub(super) fn at(slot: i64) -> Timestamp {
     Timestamp::from_secs(15 * slot)
 }
 
@@ -36,7 +36,7 @@ fn history(slots: i64) -> Vec<PastSlot> {
 }
 
 /// What is visible at each decision: the slot before the last, lost now and then.
-fn visible(decisions: i64, rate: impl Fn(i64) -> f64) -> Visible {
+pub(super) fn visible(decisions: i64, rate: impl Fn(i64) -> f64) -> Visible {
     let sample = |step: i64| Sample { at: at(START_SLOT + step), value: rate(START_SLOT + step) };
     (0..decisions).map(|step| (step % 11 != 5 && !(20..26).contains(&step)).then(|| sample(step))).collect()
 }
@@ -47,7 +47,11 @@ fn seen(step: i64, sample: Option<Sample>) -> Observation {
     observation
 }
 
-fn run(forecaster: &dyn DynForecaster, state: &mut State, visible: &[Option<Sample>]) -> Vec<Option<Quantiles>> {
+pub(super) fn run(
+    forecaster: &dyn DynForecaster,
+    state: &mut State,
+    visible: &[Option<Sample>],
+) -> Vec<Option<Quantiles>> {
     let step = |(step, sample): (i64, &Option<Sample>)| {
         let observation = seen(step, *sample);
         forecaster.step(observation.now, &observation, state)
@@ -55,7 +59,7 @@ fn run(forecaster: &dyn DynForecaster, state: &mut State, visible: &[Option<Samp
     (0..).zip(visible).map(step).collect()
 }
 
-fn warmed(forecaster: &dyn DynForecaster, slots: i64) -> State {
+pub(super) fn warmed(forecaster: &dyn DynForecaster, slots: i64) -> State {
     let mut state = forecaster.initial_state();
     for slot in history(slots) {
         forecaster.absorb(&slot, &mut state);
@@ -69,7 +73,7 @@ fn rows_are_sorted_and_every_file_has_one() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scaling/forecasters");
     #[expect(clippy::disallowed_methods, reason = "a test that looks at the source")]
     let entries = std::fs::read_dir(folder).unwrap();
-    let shared = ["cached.rs", "encoding.rs", "intake.rs", "tests.rs"];
+    let shared = ["cached.rs", "encoding.rs", "hindsight.rs", "intake.rs", "tests.rs"];
     for name in entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
         if let Some(module) = name.strip_suffix(".rs").filter(|_| !shared.contains(&name.as_str())) {
             assert!(find(&module.replace('_', "-")).is_ok(), "{name} has no row in FORECASTERS");
@@ -139,15 +143,44 @@ fn answers_from_memory_and_not_from_nothing() {
     }
 }
 
+/// Two series that are equal up to some slot and different after it: equal forecasts up to there, whether the state was warmed
+/// up by absorbing or by watching, and whether the future is another level, missing, or the same values in another order.
 #[test]
 fn the_future_changes_no_forecast() {
+    let slots = 600_i64;
+    let futures: [fn(i64, i64) -> Option<f64>; 3] =
+        [|_, _| Some(7.0), |_, _| None, |slot, split| Some(rate(START_SLOT + 600 + split - slot))];
     for row in FORECASTERS {
         let forecaster = build(row);
-        let known = run(&*forecaster, &mut warmed(&*forecaster, 200), &visible(60, rate));
-        let altered = visible(60, |slot| if slot > START_SLOT + 40 { 7.0 } else { rate(slot) });
-        let altered = run(&*forecaster, &mut warmed(&*forecaster, 200), &altered);
-        assert_eq!(known[..41], altered[..41], "{}", row.id);
-        assert_ne!(known[41..], altered[41..], "{}", row.id);
+        for split in [1, 40, 333] {
+            for (kind, future) in futures.iter().enumerate() {
+                let mut altered = visible(slots, rate);
+                for (step, sample) in (0..).zip(&mut altered).skip(split as usize + 1) {
+                    *sample = future(step, split).map(|value| Sample { at: at(START_SLOT + step), value });
+                }
+                let same = split as usize + 1;
+                // A day of history makes seasons known; a young state depends on the recent past in every forecaster.
+                for (history, differs) in [(6_000, false), (200, true)] {
+                    let watched = |visible: &Visible| run(&*forecaster, &mut warmed(&*forecaster, history), visible);
+                    let (known, other) = (watched(&visible(slots, rate)), watched(&altered));
+                    assert!(known[..same] == other[..same], "{}, future {kind} after {split}", row.id);
+                    assert!(!differs || known[same..] != other[same..], "{}, future {kind} after {split}", row.id);
+                }
+                let absorbed = |visible: &Visible| {
+                    let mut state = forecaster.initial_state();
+                    let forecast = |(step, sample): (i64, &Option<Sample>)| {
+                        let arrival_rate = sample.map(|sample| sample.value);
+                        let slot = PastSlot { end: at(START_SLOT + step), length: SLOT, arrival_rate };
+                        forecaster.absorb(&slot, &mut state);
+                        let asked = Observation::unknown(slot.end, 1);
+                        forecaster.step(asked.now, &asked, &mut state)
+                    };
+                    (0..).zip(visible).map(forecast).collect::<Vec<_>>()
+                };
+                let (known, other) = (absorbed(&visible(slots, rate)), absorbed(&altered));
+                assert!(known[..same] == other[..same], "{}, future {kind} after {split}, absorbed", row.id);
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) const ROW: PolicyRow = PolicyRow {
     id: ID,
     summary: "the larger of a reactive plan and a plan on a quantile of the forecast",
     sources: &["gocrane/crane, EHPA", "AHPA: Adaptive Horizontal Pod Autoscaling, AAAI 2023"],
+    deviations: &[],
     needs_forecast: true,
     needs_weights: false,
     guard: GuardProfile::Full,

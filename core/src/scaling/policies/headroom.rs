@@ -19,6 +19,7 @@ pub(super) const ROW: PolicyRow = PolicyRow {
     id: ID,
     summary: "a factor over the present rate, or over the forecast's median",
     sources: &["protocol P1, baselines"],
+    deviations: &[],
     needs_forecast: false,
     needs_weights: false,
     guard: GuardProfile::Full,

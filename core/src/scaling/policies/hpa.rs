@@ -12,7 +12,15 @@
 //! | [`memory`] | recent recommendations and scale events |
 //! | [`normalise`] | stabilisation, rates, bounds |
 //! | [`controller`], [`status`] | the sync, and what it reports |
+//! | `adapter` | the sync over an observation, for policies |
+//!
+//! # Deviations
+//! 1. A change counts against the rates of `behavior` once the replicas are seen to have changed, as of the moment of its
+//!    proposal: the policy proposes, others write.
+//! 2. Memory and requests per pod are totals of the workload, which its ready pods share alike; starting pods count as unready.
+//! 3. No utilisation of memory: an observation knows no memory requests.
 
+pub(in crate::scaling::policies) mod adapter;
 pub mod behavior;
 pub mod calculator;
 pub mod controller;

@@ -23,6 +23,7 @@ pub(super) const ROW: PolicyRow = PolicyRow {
     id: ID,
     summary: "headroom over the forecast, chosen by a dueling Q-network",
     sources: &["van Hasselt et al., AAAI 2016 (double DQN)", "Wang et al., ICML 2016 (dueling)"],
+    deviations: &[],
     needs_forecast: true,
     needs_weights: true,
     guard: GuardProfile::Full,

@@ -21,6 +21,7 @@ pub(super) const ROW: PolicyRow = PolicyRow {
     id: ID,
     summary: "a quantile of the forecast with a margin, held for a while on the way down",
     sources: &["Arrow, Harris, Marschak, Econometrica 1951", "protocol P1, baselines"],
+    deviations: &[],
     needs_forecast: true,
     needs_weights: false,
     guard: GuardProfile::Full,

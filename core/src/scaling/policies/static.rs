@@ -16,6 +16,7 @@ pub(super) const ROW: PolicyRow = PolicyRow {
     id: ID,
     summary: "a constant number of replicas",
     sources: &[],
+    deviations: &[],
     needs_forecast: false,
     needs_weights: false,
     guard: GuardProfile::BoundsOnly,

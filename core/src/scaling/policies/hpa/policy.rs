@@ -1,20 +1,18 @@
-//! The row of `hpa`: config, and the adapter from an observation.
+//! The row of `hpa`: config, and the sync over an observation.
 
 use serde::{Deserialize, Serialize};
 
-use super::behavior::{Behavior, EffectiveBehavior, ScalingRules};
-use super::calculator::{Answer, MetricError, Question, Tolerances};
-use super::memory::Memory;
-use super::normalise::{Limited, Limits, Normalised, Stabilised};
-use super::tally::{Grouping, PodReading, Tally};
-use crate::observe::{Observation, Pod, Pods};
+use super::adapter::{Adapter, AdapterState, Kind, Metric, Settings, milli};
+use super::behavior::Behavior;
 use crate::scaling::config::{self, ConfigError};
 use crate::scaling::policies::{GuardProfile, Ingredients, PolicyRow, default_config, in_range};
-use crate::scaling::policy::{DynPolicy, Policy, Proposal, Reason, View};
+use crate::scaling::policy::{DynPolicy, Policy, Proposal, View};
 use crate::time::{Span, Timestamp};
 
 const ID: &str = "hpa";
 const DEFAULT_PERCENT: f64 = 80.0;
+/// Most metrics of one autoscaler.
+const MOST_METRICS: usize = 16;
 /// The controller's sync period.
 const CADENCE: Span = Span::from_secs(15);
 
@@ -23,6 +21,11 @@ pub(in crate::scaling::policies) const ROW: PolicyRow = PolicyRow {
     id: ID,
     summary: "the HorizontalPodAutoscaler of Kubernetes, integer-exact",
     sources: &["Kubernetes 1.34 horizontal pod autoscaler", "autoscaling/v2 API"],
+    deviations: &[
+        "A change counts against the rates of `behavior` once the replicas are seen to have changed, as of the moment of its proposal: the policy proposes, others write.",
+        "Memory and requests per pod are totals of the workload, which its ready pods share alike; starting pods count as unready.",
+        "No utilisation of memory: an observation knows no memory requests.",
+    ],
     needs_forecast: false,
     needs_weights: false,
     guard: GuardProfile::BoundsOnly,
@@ -30,40 +33,61 @@ pub(in crate::scaling::policies) const ROW: PolicyRow = PolicyRow {
     build,
 };
 
-/// What is compared with the target.
+/// What is compared with a target, and the target's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Metric {
-    /// CPU use in percent of the request.
+enum MetricKind {
+    /// CPU use in percent of the request (`Resource`, `Utilization`).
     CpuUtilization,
-    /// Requests per second and replica, as an external metric.
+    /// CPU use per pod in thousandths of a core (`Resource`, `AverageValue`).
+    CpuAverageValue,
+    /// Resident memory per pod in bytes (`Resource`, `AverageValue`).
+    MemoryAverageValue,
+    /// Requests per second and replica (`External` or `Object`, `AverageValue`).
     RequestRate,
+    /// Requests per second in total, which the target stands for (`External` or `Object`, `Value`).
+    RequestRateValue,
+    /// Requests per second, as a mean over the ready pods (`Pods`, `AverageValue`).
+    RequestRatePerPod,
+}
+
+/// One of several metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricConfig {
+    kind: MetricKind,
+    /// In the unit of its kind.
+    target: f64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
-    metric: Metric,
-    /// Whole percent (80 if absent), or requests per second and replica (then it must be given).
+    metric: MetricKind,
+    /// In the unit of the metric: 80 percent if absent; every other metric needs one.
     #[serde(default)]
     target: Option<f64>,
+    /// Several metrics, 1 to 16, of which the largest proposal wins; then `metric` and `target` are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<Vec<MetricConfig>>,
     /// Of both directions, unless the behaviour says otherwise; 0 to 1.
     tolerance: f64,
     /// `spec.behavior` of the API object; `null` is an autoscaler without one.
     behavior: Option<Behavior>,
     /// Window of the controller for shrinking, 0 to 3,600.
     downscale_stabilization_s: u32,
-    /// See [`Grouping`]; 0 to 86,400.
+    /// For so long after its start a pod's CPU counts only if taken while it was ready; 0 to 86,400.
     cpu_initialization_period_s: u32,
-    /// See [`Grouping`]; 0 to 86,400.
+    /// A pod whose readiness changed within this time after its start never was ready; 0 to 86,400.
     initial_readiness_delay_s: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            metric: Metric::CpuUtilization,
+            metric: MetricKind::CpuUtilization,
             target: Some(DEFAULT_PERCENT),
+            metrics: None,
             tolerance: 0.1,
             behavior: None,
             downscale_stabilization_s: 300,
@@ -75,245 +99,93 @@ impl Default for Config {
 
 fn build(config: &serde_json::Value, ingredients: &Ingredients<'_>) -> Result<Box<dyn DynPolicy>, ConfigError> {
     let parsed: Config = config::parse(ID, config)?;
-    Ok(Box::new(Hpa::new(&parsed, ingredients)?))
+    let settings = Settings {
+        tolerance: parsed.tolerance,
+        behavior: parsed.behavior.as_ref(),
+        downscale_stabilization_s: parsed.downscale_stabilization_s,
+        cpu_initialization_period_s: parsed.cpu_initialization_period_s,
+        initial_readiness_delay_s: parsed.initial_readiness_delay_s,
+    };
+    let bounds = ingredients.workload.bounds;
+    let adapter = Adapter::new(ID, parsed.metrics()?, &settings, (bounds.min, bounds.max), ingredients)?;
+    Ok(Box::new(Hpa(adapter)))
 }
 
-/// Checks that only concern the config's shape: ranges of the API.
-fn check_rules(rules: Option<&ScalingRules>) -> Result<(), ConfigError> {
-    let refuse = |key, got: String, allowed| Err(ConfigError::Range { id: ID, key, got, allowed });
-    let Some(rules) = rules else { return Ok(()) };
-    if let Some(window) = rules.stabilization_window_seconds.filter(|window| *window > 3_600) {
-        return refuse("stabilizationWindowSeconds", window.to_string(), "0 to 3600");
-    }
-    if let Some(tolerance) = rules.tolerance {
-        in_range(ID, "tolerance", tolerance, 0.0..=1.0, "0 to 1")?;
-    }
-    let Some(policies) = &rules.policies else { return Ok(()) };
-    if policies.is_empty() || policies.len() > 16 {
-        return refuse("policies", format!("a list of {}", policies.len()), "1 to 16 policies, or absent");
-    }
-    for policy in policies {
-        if policy.value < 1 {
-            return refuse("value", policy.value.to_string(), "at least 1");
+impl Config {
+    fn metrics(&self) -> Result<Vec<Metric>, ConfigError> {
+        let refuse = |key, got: String, allowed| Err(ConfigError::Range { id: ID, key, got, allowed });
+        let Some(metrics) = &self.metrics else {
+            return Ok(vec![self.metric.with_target(self.metric.given_or_default(self.target)?)?]);
+        };
+        if self.target.is_some() || self.metric != MetricKind::CpuUtilization {
+            return refuse("metrics", "given beside `metric` or `target`".into(), "given alone");
         }
-        if !(1..=1_800).contains(&policy.period_seconds) {
-            return refuse("periodSeconds", policy.period_seconds.to_string(), "1 to 1800");
+        if metrics.is_empty() || metrics.len() > MOST_METRICS {
+            return refuse("metrics", format!("a list of {}", metrics.len()), "1 to 16 metrics, or absent");
         }
+        metrics.iter().map(|metric| metric.kind.with_target(metric.target)).collect()
     }
-    Ok(())
 }
 
-/// A count of seconds that the config holds, in its range.
-fn seconds(key: &'static str, value: u32, most: u32, allowed: &'static str) -> Result<Span, ConfigError> {
-    if value > most {
-        return Err(ConfigError::Range { id: ID, key, got: value.to_string(), allowed });
+impl MetricKind {
+    fn given_or_default(self, target: Option<f64>) -> Result<f64, ConfigError> {
+        let unit = match self {
+            Self::CpuUtilization => return Ok(target.unwrap_or(DEFAULT_PERCENT)),
+            Self::CpuAverageValue => "a `target` in thousandths of a core per pod",
+            Self::MemoryAverageValue => "a `target` in bytes per pod",
+            Self::RequestRate => "a `target` in requests per second and replica",
+            Self::RequestRateValue => "a `target` in requests per second",
+            Self::RequestRatePerPod => "a `target` in requests per second and pod",
+        };
+        target.ok_or(ConfigError::Missing { id: ID, what: unit })
     }
-    Ok(Span::from_secs(i64::from(value)))
+
+    fn with_target(self, target: f64) -> Result<Metric, ConfigError> {
+        let of = |kind, least, most, allowed| {
+            let target = in_range(ID, "target", target, least..=most, allowed)?;
+            Ok(Metric { kind, target: milli(target) })
+        };
+        match self {
+            Self::CpuUtilization => percent(target),
+            Self::CpuAverageValue => {
+                let allowed = "1 to 1e9 thousandths of a core per pod";
+                let milli_cores = in_range(ID, "target", target, 1.0..=1e9, allowed)?;
+                Ok(Metric { kind: Kind::CpuAverageValue, target: milli(milli_cores / 1_000.0) })
+            }
+            Self::MemoryAverageValue => of(Kind::MemoryAverageValue, 1.0, 1e15, "1 to 1e15 bytes per pod"),
+            Self::RequestRate => of(Kind::PerReplica, 0.001, 1e9, "0.001 to 1e9 requests per second and replica"),
+            Self::RequestRateValue => of(Kind::Total, 0.001, 1e9, "0.001 to 1e9 requests per second"),
+            Self::RequestRatePerPod => of(Kind::PerPod, 0.001, 1e9, "0.001 to 1e9 requests per second and pod"),
+        }
+    }
+}
+
+fn percent(percent: f64) -> Result<Metric, ConfigError> {
+    if libm::trunc(percent) == percent && (1.0..=10_000.0).contains(&percent) {
+        return Ok(Metric { kind: Kind::CpuUtilization, target: milli(percent) / 1_000 });
+    }
+    let allowed = "a whole percentage from 1 to 10000";
+    Err(ConfigError::Range { id: ID, key: "target", got: percent.to_string(), allowed })
 }
 
 /// The policy.
-struct Hpa {
-    metric: Metric,
-    /// Percent, or thousandths of a request per second.
-    target: i64,
-    tolerances: Tolerances,
-    behavior: Option<EffectiveBehavior>,
-    downscale_stabilization: Span,
-    cpu_initialization_period: Span,
-    initial_readiness_delay: Span,
-    cpu_request_milli: i64,
-    min: i32,
-    max: i32,
-}
-
-/// What it remembers: the controller's memory, and the change it proposed last, which becomes a scale event once it is seen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HpaState {
-    memory: Memory,
-    proposed: Option<Proposed>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Proposed {
-    at: Timestamp,
-    from: i32,
-}
-
-impl Hpa {
-    fn new(config: &Config, ingredients: &Ingredients<'_>) -> Result<Self, ConfigError> {
-        let behavior = config.behavior.clone();
-        check_rules(behavior.as_ref().and_then(|behavior| behavior.scale_up.as_ref()))?;
-        check_rules(behavior.as_ref().and_then(|behavior| behavior.scale_down.as_ref()))?;
-        let effective = behavior.as_ref().map(Behavior::effective);
-        let tolerance = in_range(ID, "tolerance", config.tolerance, 0.0..=1.0, "0 to 1")?;
-        let direction = |given: Option<f64>| given.unwrap_or(tolerance);
-        let workload = ingredients.workload;
-        Ok(Self {
-            metric: config.metric,
-            target: target(config)?,
-            tolerances: Tolerances {
-                down: direction(effective.as_ref().and_then(|rules| rules.down.tolerance)),
-                up: direction(effective.as_ref().and_then(|rules| rules.up.tolerance)),
-            },
-            behavior: effective,
-            downscale_stabilization: seconds(
-                "downscale_stabilization_s",
-                config.downscale_stabilization_s,
-                3_600,
-                "0 to 3600",
-            )?,
-            cpu_initialization_period: seconds(
-                "cpu_initialization_period_s",
-                config.cpu_initialization_period_s,
-                86_400,
-                "0 to 86400",
-            )?,
-            initial_readiness_delay: seconds(
-                "initial_readiness_delay_s",
-                config.initial_readiness_delay_s,
-                86_400,
-                "0 to 86400",
-            )?,
-            cpu_request_milli: i64::from(workload.cpu_request_milli),
-            min: signed(workload.bounds.min),
-            max: signed(workload.bounds.max),
-        })
-    }
-
-    /// What the metric asks for.
-    fn ask(&self, now: Timestamp, seen: &Observation) -> Result<Answer, MetricError> {
-        let question =
-            |replicas| Question { replicas: signed(replicas), target: self.target, tolerances: self.tolerances };
-        match self.metric {
-            Metric::CpuUtilization => question(seen.spec_replicas).utilization(&self.tally(now, &seen.pods)),
-            Metric::RequestRate => {
-                let rate = seen.arrival_rate().ok_or(MetricError::MetricsUnavailable)?;
-                Ok(question(seen.status_replicas).average_over_replicas(milli(rate.value)))
-            }
-        }
-    }
-
-    fn tally(&self, now: Timestamp, pods: &Pods) -> Tally {
-        let grouping = Grouping {
-            now,
-            cpu: true,
-            cpu_initialization_period: self.cpu_initialization_period,
-            initial_readiness_delay: self.initial_readiness_delay,
-            fallback_percent: self.target.max(100),
-        };
-        match pods {
-            Pods::Homogeneous(counts) => Tally::of_counts(counts, self.cpu_request_milli),
-            Pods::Each(pods) => Tally::of_pods(pods.iter().map(reading), &grouping),
-        }
-    }
-
-    /// A change that was proposed and is now seen to have been made becomes a scale event of the moment of the proposal.
-    fn confirm(&self, current: i32, state: &mut HpaState) {
-        if let (Some(proposed), Some(behavior)) = (state.proposed.take(), &self.behavior)
-            && proposed.from != current
-        {
-            state.memory.scaled(proposed.at, proposed.from, current, behavior);
-        }
-    }
-
-    fn propose(&self, now: Timestamp, seen: &Observation, memory: &mut Memory) -> Proposal {
-        let current = signed(seen.spec_replicas);
-        if current == 0 && self.min != 0 {
-            return Proposal::none(Reason::Disabled);
-        }
-        if current > self.max || current < self.min {
-            return Proposal::of(unsigned(current.min(self.max).max(self.min)), Reason::Bounded);
-        }
-        let Ok(Answer { replicas: desired, .. }) = self.ask(now, seen) else {
-            return Proposal::none(Reason::MetricMissing);
-        };
-        let limits = Limits {
-            min: self.min,
-            max: self.max,
-            current,
-            downscale_stabilization: self.downscale_stabilization,
-            behavior: self.behavior.as_ref(),
-        };
-        let normalised = limits.normalise(now, desired, memory);
-        Proposal::of(unsigned(normalised.replicas), reason(&normalised, desired == current))
-    }
-}
+struct Hpa(Adapter);
 
 impl Policy for Hpa {
-    type State = HpaState;
+    type State = AdapterState;
 
-    fn initial_state(&self) -> HpaState {
-        HpaState { memory: Memory::with_room(), proposed: None }
+    fn initial_state(&self) -> AdapterState {
+        AdapterState::with_room()
     }
 
-    fn step(&self, now: Timestamp, view: &View<'_>, state: &mut HpaState) -> Proposal {
-        let current = signed(view.observation.spec_replicas);
-        self.confirm(current, state);
-        state.memory.seed(now, current);
-        let proposal = self.propose(now, view.observation, &mut state.memory);
-        if proposal.replicas.is_some_and(|replicas| replicas != view.observation.spec_replicas) {
-            state.proposed = Some(Proposed { at: now, from: current });
-        }
-        proposal
+    fn step(&self, now: Timestamp, view: &View<'_>, state: &mut AdapterState) -> Proposal {
+        let seen = view.observation;
+        self.0.confirm(seen.spec_replicas, state);
+        // Every metric that is not of the pods is the rate of requests.
+        self.0.sync(now, seen, state, |_| seen.arrival_rate().map(|rate| milli(rate.value))).proposal()
     }
 
     fn cadence(&self) -> Option<Span> {
         Some(CADENCE)
     }
-}
-
-fn target(config: &Config) -> Result<i64, ConfigError> {
-    match (config.metric, config.target) {
-        (Metric::CpuUtilization, percent) => {
-            let percent = percent.unwrap_or(DEFAULT_PERCENT);
-            if libm::trunc(percent) == percent && (1.0..=10_000.0).contains(&percent) {
-                return Ok(milli(percent) / 1_000);
-            }
-            let allowed = "a whole percentage from 1 to 10000";
-            Err(ConfigError::Range { id: ID, key: "target", got: percent.to_string(), allowed })
-        }
-        (Metric::RequestRate, Some(rate)) => {
-            Ok(milli(in_range(ID, "target", rate, 0.001..=1e9, "0.001 to 1e9 requests per second and replica")?))
-        }
-        (Metric::RequestRate, None) => {
-            Err(ConfigError::Missing { id: ID, what: "a `target` in requests per second and replica" })
-        }
-    }
-}
-
-fn reason(normalised: &Normalised, unchanged: bool) -> Reason {
-    match (normalised.limited, normalised.stabilised) {
-        (Limited::ScaleUpLimit | Limited::ScaleDownLimit, _) => Reason::RateLimited,
-        (Limited::TooManyReplicas | Limited::TooFewReplicas, _) => Reason::Bounded,
-        (Limited::No, Stabilised::Up | Stabilised::Down) => Reason::Stabilised,
-        (Limited::No, Stabilised::No) if unchanged => Reason::WithinTolerance,
-        (Limited::No, Stabilised::No) => Reason::Load,
-    }
-}
-
-fn reading(pod: &Pod) -> PodReading {
-    PodReading {
-        phase: pod.phase,
-        deleted: pod.deleted,
-        started_at: pod.started_at,
-        ready: pod.ready,
-        request_milli: pod.cpu_request_milli,
-        sample: pod.cpu,
-    }
-}
-
-/// Thousandths, as the metrics API gives them.
-#[expect(clippy::cast_possible_truncation, reason = "saturates")]
-fn milli(value: f64) -> i64 {
-    libm::round(value * 1_000.0) as i64
-}
-
-fn signed(replicas: u32) -> i32 {
-    i32::try_from(replicas).unwrap_or(i32::MAX)
-}
-
-fn unsigned(replicas: i32) -> u32 {
-    u32::try_from(replicas).unwrap_or(0)
 }

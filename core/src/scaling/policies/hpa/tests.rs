@@ -111,6 +111,114 @@ fn each_direction_has_its_own_tolerance_and_rate() {
     assert_eq!(step(&*policy, &at_rate(15, 10, 50.0), &mut state), (Some(8), Reason::RateLimited));
 }
 
+/// All ready and sampled at this much CPU, under this load and with this much memory in all.
+fn measured(replicas: u32, cpu_milli: i64, rate: Option<f64>, bytes: Option<f64>) -> Observation {
+    let counts =
+        PodCounts { ready: replicas, sampled: replicas, cpu_milli_per_sampled_pod: cpu_milli, ..PodCounts::default() };
+    let mut seen = counted(1_000, replicas, counts);
+    let sample = |value: f64| Sample { at: seen.now - Span::from_secs(15), value };
+    let (rate, bytes) = (rate.map(sample), bytes.map(sample));
+    seen.metrics.set(Feature::HttpRequestsTotalRate, rate);
+    seen.metrics.set(Feature::ProcessResidentMemoryBytes, bytes);
+    seen
+}
+
+fn wish(metrics: &serde_json::Value, seen: &Observation) -> (Option<u32>, Reason) {
+    let policy = build_policy("hpa", &serde_json::json!({ "metrics": metrics }));
+    step(&*policy, seen, &mut policy.initial_state())
+}
+
+fn metric(kind: &str, target: f64) -> serde_json::Value {
+    serde_json::json!({ "kind": kind, "target": target })
+}
+
+#[test]
+fn each_kind_of_metric_has_its_own_arithmetic() {
+    let one = |kind: &str, target: f64| {
+        wish(&serde_json::json!([metric(kind, target)]), &measured(10, 2_400, Some(390.0), Some(3e9)))
+    };
+    // 60 % of 80 %: 7.5; the 10 that are there still hold.
+    assert_eq!(one("cpu-utilization", 80.0), (Some(10), Reason::Stabilised));
+    assert_eq!(one("cpu-utilization", 48.0), (Some(13), Reason::Load), "60 / 48 × 10 = 12.5");
+    assert_eq!(one("cpu-average-value", 2_000.0), (Some(12), Reason::Load), "2,400 / 2,000 × 10");
+    assert_eq!(one("memory-average-value", 2e8), (Some(15), Reason::Load), "300 MB / 200 MB × 10");
+    assert_eq!(one("request-rate", 30.0), (Some(13), Reason::Load), "390 / 30");
+    assert_eq!(one("request-rate-per-pod", 30.0), (Some(13), Reason::Load), "39 / 30 × 10");
+    assert_eq!(one("request-rate-value", 300.0), (Some(13), Reason::Load), "390 / 300 × 10");
+    assert_eq!(one("request-rate-value", 360.0), (Some(10), Reason::WithinTolerance), "390 / 360 is 1.08");
+}
+
+/// Where kinds differ: replicas of the scale's status that are not ready yet, and pods that start.
+#[test]
+fn a_total_goes_by_ready_pods_and_an_average_by_replicas() {
+    let mut seen = measured(10, 2_400, Some(600.0), None);
+    let mut counts = seen.pods.counts(seen.now);
+    (counts.ready, counts.sampled, counts.starting_by_age[1]) = (6, 6, 4);
+    seen.pods = Pods::Homogeneous(counts);
+    assert_eq!(wish(&serde_json::json!([metric("request-rate", 40.0)]), &seen), (Some(15), Reason::Load), "600 / 40");
+    // 600 / 400 × 6 = 9: not more than there are.
+    assert_eq!(wish(&serde_json::json!([metric("request-rate-value", 400.0)]), &seen), (Some(10), Reason::Stabilised));
+    // 100 / 40 of 6 pods; with 4 idle ones 60 / 40 of 10.
+    assert_eq!(wish(&serde_json::json!([metric("request-rate-per-pod", 40.0)]), &seen), (Some(15), Reason::Load));
+    // 100 / 70 of 6 pods asks for more; with 4 idle ones 60 / 70 for less: nothing is done.
+    let damped = wish(&serde_json::json!([metric("request-rate-per-pod", 70.0)]), &seen);
+    assert_eq!(damped, (Some(10), Reason::WithinTolerance));
+}
+
+#[test]
+fn the_largest_of_several_metrics_wins_and_failures_forbid_shrinking() {
+    let several = serde_json::json!([metric("cpu-utilization", 48.0), metric("request-rate", 30.0)]);
+    assert_eq!(wish(&several, &measured(10, 2_400, Some(420.0), None)), (Some(14), Reason::Load));
+    assert_eq!(wish(&several, &measured(10, 2_400, Some(30.0), None)), (Some(13), Reason::Load));
+    // The rate fails: CPU alone may grow (100 % of 48 %: 20.8), not shrink (25 %).
+    assert_eq!(wish(&several, &measured(10, 4_000, None, None)), (Some(20), Reason::RateLimited));
+    assert_eq!(wish(&several, &measured(10, 1_000, None, None)), (None, Reason::MetricMissing));
+    let memory = serde_json::json!([metric("memory-average-value", 1e9)]);
+    assert_eq!(wish(&memory, &measured(10, 2_400, None, None)), (None, Reason::MetricMissing));
+}
+
+/// Committed bundles and studies name configs by their content.
+#[test]
+fn the_default_config_has_the_keys_it_always_had() {
+    let keys: Vec<String> = (super::ROW.default_config)().as_object().unwrap().keys().cloned().collect();
+    let known = [
+        "behavior",
+        "cpu_initialization_period_s",
+        "downscale_stabilization_s",
+        "initial_readiness_delay_s",
+        "metric",
+        "target",
+        "tolerance",
+    ];
+    assert_eq!(keys, known);
+}
+
+#[test]
+fn refuses_lists_of_metrics_that_say_nothing_or_too_much() {
+    let refused = |config: serde_json::Value| refused("hpa", &config);
+    let rate = metric("request-rate", 35.0);
+    assert!(
+        refused(serde_json::json!({ "metrics": [] })).contains("`metrics` is a list of 0, must be 1 to 16 metrics")
+    );
+    for beside in [
+        serde_json::json!({ "metrics": [rate], "target": 1.0 }),
+        serde_json::json!({ "metrics": [rate], "metric": "request-rate" }),
+    ] {
+        assert!(refused(beside).contains("`metrics` is given beside `metric` or `target`, must be given alone"));
+    }
+    let one = |kind: &str, target: f64| refused(serde_json::json!({ "metrics": [metric(kind, target)] }));
+    assert!(one("cpu-utilization", 0.5).contains("must be a whole percentage from 1 to 10000"));
+    assert!(one("cpu-average-value", 0.0).contains("must be 1 to 1e9 thousandths of a core per pod"));
+    assert!(one("memory-average-value", 0.0).contains("must be 1 to 1e15 bytes per pod"));
+    assert!(one("request-rate", 0.0).contains("requests per second and replica"));
+    assert!(one("request-rate-value", -1.0).contains("`target` is -1, must be 0.001 to 1e9 requests per second"));
+    assert!(one("request-rate-per-pod", f64::MAX).contains("requests per second and pod"));
+    assert!(one("disk", 1.0).contains("unknown variant `disk`"));
+    assert!(
+        refused(serde_json::json!({ "metric": "memory-average-value" })).contains("needs a `target` in bytes per pod")
+    );
+}
+
 #[test]
 fn refuses_what_the_api_would_refuse() {
     let refused = |config: serde_json::Value| refused("hpa", &config);

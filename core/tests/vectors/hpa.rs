@@ -1,55 +1,22 @@
 //! The golden vectors of the HorizontalPodAutoscaler: what the real controller decided, case by case, all of it exact.
-//!
-//! A sample is committed; the whole set is run where `SEATRIAL_VECTORS` names the folder that holds it.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this test reads vectors from files")]
 
-#[path = "vectors_hpa/cases.rs"]
 mod cases;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 
 use cases::{CalculatorCase, Expected, PodCase, Rules, SequenceCase};
-use flate2::read::GzDecoder;
 use seatrial_core::scaling::policies::hpa::behavior::{Behavior, EffectiveBehavior};
 use seatrial_core::scaling::policies::hpa::calculator::{Answer, MetricError, Tolerances};
 use seatrial_core::scaling::policies::hpa::controller::{Outcome, Spec, World};
 use seatrial_core::scaling::policies::hpa::memory::Memory;
 use seatrial_core::scaling::policies::hpa::status::Status;
 use seatrial_core::time::{Span, Timestamp};
-use serde::de::DeserializeOwned;
 
-/// Runs `check` on every case of the committed sample and, where the environment names it, of the full file.
-fn run<C: DeserializeOwned>(family: &str, check: impl Fn(&str, C)) {
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(format!("{family}.sample.jsonl.gz"));
-    let ran = run_file(&sample, &check);
-    println!("{family}: {ran} cases of the committed sample agree");
-    match std::env::var_os("SEATRIAL_VECTORS") {
-        Some(folder) => {
-            let ran = run_file(&PathBuf::from(folder).join(format!("{family}.jsonl.gz")), &check);
-            println!("{family}: all {ran} cases agree");
-        }
-        None => eprintln!("{family}: SEATRIAL_VECTORS is not set; only the committed sample of {ran} cases was run"),
-    }
-}
-
-fn run_file<C: DeserializeOwned>(path: &Path, check: &impl Fn(&str, C)) -> usize {
-    let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let name = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
-    let mut ran = 0;
-    for line in BufReader::new(GzDecoder::new(file)).lines() {
-        let line = line.unwrap_or_else(|error| panic!("{name} line {ran}: {error}"));
-        check(name, serde_json::from_str(&line).unwrap_or_else(|error| panic!("{name} line {ran}: {error}")));
-        ran += 1;
-    }
-    assert!(ran > 0, "{name} is empty");
-    ran
-}
+use crate::reader::{Difference, run};
 
 #[test]
 fn vectors_of_the_calculator() {
-    run("hpa_calculator", |file, case: CalculatorCase| {
+    run("hpa_calculator", |case: &CalculatorCase| {
         let config = case.config;
         let tolerances = Tolerances { down: config.tolerance_down, up: config.tolerance_up };
         let grouping = config.grouping(case.now_us, case.resource.as_deref(), case.target);
@@ -61,7 +28,7 @@ fn vectors_of_the_calculator() {
             utilization_percent: got.as_ref().ok().and_then(|answer: &Answer| answer.utilization_percent),
             usage_milli: got.as_ref().ok().and_then(|answer| answer.usage_milli),
         };
-        assert_eq!(got, case.expect, "{file}, id {}: got left, expected right", case.id);
+        Difference::between(case.id, None, &case.expect, &got)
     });
 }
 
@@ -77,11 +44,11 @@ const fn code(error: MetricError) -> &'static str {
 
 #[test]
 fn vectors_of_whole_sequences() {
-    run("hpa_sequences", |file, case: SequenceCase| {
+    run("hpa_sequences", |case: &SequenceCase| {
         let effective = case.spec.behavior.as_ref().map(|given| Behavior::from(given).effective());
         let expected = case.behavior_effective.as_ref().map(as_effective);
-        assert_eq!(effective, expected, "{file}, id {}, behavior_effective", case.id);
-        Replay::new(&case, effective).run(file);
+        Difference::between(case.id, None, &expected, &effective)?;
+        Replay::new(case, effective).run()
     });
 }
 
@@ -122,16 +89,13 @@ impl<'a> Replay<'a> {
         Self { case, spec, pods: BTreeMap::new(), memory: Memory::default(), status: Status::default() }
     }
 
-    fn run(&mut self, file: &str) {
+    fn run(&mut self) -> Result<(), Difference> {
         for (index, step) in self.case.steps.iter().enumerate() {
             let outcome = self.step(step);
             let got = cases::StepExpected::of(&outcome, &self.status);
-            assert_eq!(
-                got, step.expect,
-                "{file}, id {}, step {index} (at {}): got left, expected right",
-                self.case.id, step.now_us
-            );
+            Difference::between(self.case.id, Some(index), &step.expect, &got)?;
         }
+        Ok(())
     }
 
     fn step(&mut self, step: &cases::Step) -> Outcome {

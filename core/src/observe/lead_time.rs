@@ -5,12 +5,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Observation, Workload};
-use crate::math;
 use crate::time::Span;
 
 const KEPT: usize = 128;
 const FEWEST: usize = 40;
 const LEVEL: f64 = 0.975;
+/// Of [`KEPT`] start-ups, so many are not below the quantile's lower neighbour.
+const LARGEST: usize = 5;
 
 /// The running estimate over the last 128 start-ups; the workload's prior holds until 40 were seen, unless one took longer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,22 +55,45 @@ impl LeadTimeEstimator {
         self.next = (self.next + 1) % KEPT;
     }
 
+    /// The interpolated quantile of [`crate::math::quantile_of_sorted`], to the bit, without sorting: it lies among the largest few.
     fn quantile(&self) -> Span {
-        let mut sorted = [0.0; KEPT];
-        let seen = &mut sorted[..self.millis.len()];
-        for (slot, millis) in seen.iter_mut().zip(&self.millis) {
-            *slot = f64::from(*millis);
+        let Some(last) = self.millis.len().checked_sub(1) else { return self.prior };
+        let largest = self.largest();
+        let level = if self.millis.len() < FEWEST { 1.0 } else { LEVEL };
+        #[expect(clippy::cast_precision_loss, reason = "at most 127")]
+        let position = level * last as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+        let below = (position as usize).min(last);
+        let at = |rank: usize| f64::from(largest[last - rank.min(last)]);
+        #[expect(clippy::cast_precision_loss, reason = "at most 127")]
+        let millis = at(below) + (at(below + 1) - at(below)) * (position - below as f64);
+        let quantile = Span::from_secs_f64(millis / 1_000.0);
+        if self.millis.len() < FEWEST { quantile.max(self.prior) } else { quantile }
+    }
+
+    /// The largest start-ups, descending.
+    fn largest(&self) -> [u32; LARGEST] {
+        let mut largest = [0; LARGEST];
+        for millis in &self.millis {
+            let mut place = LARGEST;
+            while place > 0 && largest[place - 1] < *millis {
+                if place < LARGEST {
+                    largest[place] = largest[place - 1];
+                }
+                place -= 1;
+            }
+            if place < LARGEST {
+                largest[place] = *millis;
+            }
         }
-        seen.sort_unstable_by(f64::total_cmp);
-        let level = if seen.len() < FEWEST { 1.0 } else { LEVEL };
-        let quantile = Span::from_secs_f64(math::quantile_of_sorted(seen, level).unwrap_or(0.0) / 1_000.0);
-        if seen.len() < FEWEST { quantile.max(self.prior) } else { quantile }
+        largest
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math;
     use crate::rand::{Stream, standard_normal};
     use crate::time::Timestamp;
 
@@ -92,5 +116,20 @@ mod tests {
         assert_eq!(estimator.update(&seen), Span::from_secs(90));
         seen.start_ups = vec![Span::from_secs(200)];
         assert_eq!(estimator.update(&seen), Span::from_secs(200));
+    }
+
+    #[test]
+    fn the_largest_few_give_the_quantile_of_all() {
+        let mut estimator = LeadTimeEstimator::new(&Workload::protocol_p1());
+        for i in 0..400 {
+            let seconds = 60.0 * math::exp(0.4 * standard_normal(2, Stream::PodStartUp, i, 0));
+            estimator.push(Span::from_secs_f64(seconds));
+            let mut sorted: Vec<f64> = estimator.millis.iter().map(|millis| f64::from(*millis)).collect();
+            sorted.sort_by(f64::total_cmp);
+            let level = if sorted.len() < 40 { 1.0 } else { 0.975 };
+            let of_all = Span::from_secs_f64(math::quantile_of_sorted(&sorted, level).unwrap() / 1_000.0);
+            let expected = if sorted.len() < 40 { of_all.max(Span::from_secs(90)) } else { of_all };
+            assert_eq!(estimator.quantile(), expected, "{} start-ups", sorted.len());
+        }
     }
 }

@@ -142,7 +142,7 @@ impl Suite {
     fn test(&mut self) -> Result<(), Failure> {
         let (lanes, tier) = (self.lanes().arguments(), self.tier);
         if self.shell.answers("cargo", &["nextest", "--version"]) {
-            let arguments = [&["nextest", "run", "--no-fail-fast", "-E", tier.nextest_filter()], lanes].concat();
+            let arguments = [&["nextest", "run", "--no-fail-fast"], lanes, tier.nextest_arguments()].concat();
             self.cargo_step("tests (nextest)", &arguments, &[])?;
             self.cargo_step("doc tests", &[&["test", "--doc", "--quiet"], lanes].concat(), tier.libtest_arguments())?;
         } else {

@@ -35,23 +35,25 @@ impl Tier {
     }
 
     /// What the tests of this tier are run with, the real ones apart: they run one after the other, after all others.
+    /// Vectors are not captured: each family prints how many cases agree, which is what the tier is asked for.
     pub(crate) fn libtest_arguments(self) -> &'static [&'static str] {
         match self {
             Self::All => &["--skip", "real_"],
             Self::Unit => &["--skip", "vectors", "--skip", "real_"],
-            Self::Vectors => &["vectors"],
+            Self::Vectors => &["vectors", "--nocapture"],
             Self::Real => &["real_", "--test-threads=1", "--nocapture"],
             Self::Soak => &["soak_", "--ignored", "--test-threads=1", "--nocapture"],
         }
     }
 
-    /// The same for nextest.
-    pub(crate) fn nextest_filter(self) -> &'static str {
+    /// The same for nextest, filter and output.
+    pub(crate) fn nextest_arguments(self) -> &'static [&'static str] {
         match self {
-            Self::All => "not test(/(^|::)real_/)",
-            Self::Unit => "not (test(vectors) or test(/(^|::)real_/))",
-            Self::Vectors => "test(vectors)",
-            Self::Real | Self::Soak => "none()",
+            Self::All => &["-E", "not test(/(^|::)real_/)"],
+            Self::Unit => &["-E", "not (test(vectors) or test(/(^|::)real_/))"],
+            // Shown when a test ends, unlike `--no-capture`, which would also run them one by one.
+            Self::Vectors => &["-E", "test(vectors)", "--success-output", "immediate"],
+            Self::Real | Self::Soak => &["-E", "none()"],
         }
     }
 
@@ -71,5 +73,16 @@ mod tests {
         assert_eq!(Tier::parse(&["--tier", "soak"]).unwrap(), Tier::Soak);
         let message = Tier::parse(&["--tier", "nightly"]).unwrap_err().to_string();
         assert!(message.contains("--tier nightly") && message.contains("--tier real"), "{message}");
+    }
+
+    #[test]
+    fn counts_of_vector_cases_are_printed_by_either_runner() {
+        assert_eq!(Tier::Vectors.libtest_arguments(), ["vectors", "--nocapture"]);
+        let nextest = Tier::Vectors.nextest_arguments();
+        assert_eq!(nextest, ["-E", "test(vectors)", "--success-output", "immediate"]);
+        for quiet in [Tier::All, Tier::Unit] {
+            assert!(!quiet.libtest_arguments().contains(&"--nocapture"), "{quiet:?}");
+            assert!(!quiet.nextest_arguments().contains(&"--success-output"), "{quiet:?}");
+        }
     }
 }

@@ -58,6 +58,19 @@ pub struct EpisodeResult {
 }
 
 impl EpisodeResult {
+    /// Nothing happened yet.
+    pub(crate) fn at_the_start(initial_replicas: u32) -> Self {
+        Self {
+            days: Vec::new(),
+            total: CostTerms::default(),
+            decisions: 0,
+            overridden: 0,
+            blind: 0,
+            held_for_missing: 0,
+            initial_replicas,
+        }
+    }
+
     /// J in pod-seconds at the given prices; needs no new run.
     #[must_use]
     pub fn j(&self, costs: CostWeights) -> f64 {
@@ -181,16 +194,7 @@ struct Episode<'a> {
 
 impl<'a> Episode<'a> {
     fn new(kernel: Kernel<'a>, traffic: &'a Traffic, initial_replicas: u32) -> Self {
-        let result = EpisodeResult {
-            days: Vec::new(),
-            total: CostTerms::default(),
-            decisions: 0,
-            overridden: 0,
-            blind: 0,
-            held_for_missing: 0,
-            initial_replicas,
-        };
-        Self { kernel, traffic, desired: initial_replicas, result }
+        Self { kernel, traffic, desired: initial_replicas, result: EpisodeResult::at_the_start(initial_replicas) }
     }
 
     fn run(mut self, driver: Driver<'_>, rows: RowSink<'_>) -> Result<EpisodeResult, EpisodeError> {
@@ -203,7 +207,7 @@ impl<'a> Episode<'a> {
             self.count(&seen, &decision);
             self.step(&view, &decision, rows);
         }
-        self.finish()
+        settle(self.kernel, self.result)
     }
 
     fn count(&mut self, seen: &Observation, decision: &Decision) {
@@ -249,14 +253,16 @@ impl<'a> Episode<'a> {
         let wait = (decision.next_at - now + step - Span::from_micros(1)).whole_steps(step).max(1);
         now + step * wait
     }
+}
 
-    fn finish(self) -> Result<EpisodeResult, EpisodeError> {
-        let settled = self.kernel.settle();
-        if settled.imbalance > CONSERVATION || settled.imbalance.is_nan() {
-            return Err(EpisodeError::NotConserved { relative: settled.imbalance });
-        }
-        Ok(EpisodeResult { days: settled.days, total: settled.total, ..self.result })
+/// `result` with the costs of a kernel whose time is over.
+pub(crate) fn settle(kernel: Kernel<'_>, mut result: EpisodeResult) -> Result<EpisodeResult, EpisodeError> {
+    let settled = kernel.settle();
+    if settled.imbalance > CONSERVATION || settled.imbalance.is_nan() {
+        return Err(EpisodeError::NotConserved { relative: settled.imbalance });
     }
+    (result.days, result.total) = (settled.days, settled.total);
+    Ok(result)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! therefore do not depend on how often it is asked.
 
 pub(crate) mod costs;
+pub(crate) mod erlang;
 pub(crate) mod kernel;
 pub(crate) mod metrics;
 pub(crate) mod pods;

@@ -6,6 +6,7 @@
 //! | [`load`] | rates of an episode, flash crowds, realised counts per slot, history |
 //! | [`episode`] | an autoscaler drives the fluid kernel; costs by term and UTC day |
 //! | [`oracle`] | certified interval of the least cost that any schedule can reach |
+//! | [`foresight`] | who knows the true rate for a while: the ladder that splits regret into its causes |
 //! | [`autoscale_v1`] | the vector environment of learners |
 //! | [`rehearsal`] | the same requests for pods that somebody else starts and stops: a demo world's |
 //! | [`registry`] | environments with their observation and action tables |
@@ -13,6 +14,7 @@
 pub mod autoscale_v1;
 pub mod episode;
 mod fluid;
+pub mod foresight;
 pub mod load;
 pub mod oracle;
 pub mod registry;

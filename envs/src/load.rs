@@ -159,6 +159,11 @@ impl EpisodeLoad {
         }
     }
 
+    /// The moment at which a bin begins.
+    pub(crate) fn begin_of(&self, bin: usize) -> Timestamp {
+        self.start + self.interval * signed(bin)
+    }
+
     /// Requests offered from the start until `until`.
     pub(crate) fn offered_until(&self, until: Timestamp) -> f64 {
         let bins = usize::try_from((until - self.start).whole_steps(self.interval)).unwrap_or(0);

@@ -12,13 +12,14 @@
 //! bin the stage cost is constant, so changes at bin boundaries are optimal. Both terms are concave in c, so the greatest
 //! bound is found by golden-section search.
 //!
-//! Upper: the plan, closed by look-ahead of each next pod's true start-up, run in the kernel (module `replay`). Rate limits belong to
-//! policies, not to the oracle. Its initial pods are those of the episode.
+//! Upper: the plan, closed by look-ahead of each pod's true start-up (module `schedule`), run in the kernel (module `replay`). Rate
+//! limits belong to policies, not to the oracle. Its initial pods are those of the episode.
 
 mod bound;
 mod dp;
 mod replay;
-mod stage;
+mod schedule;
+pub(crate) mod stage;
 
 use seatrial_core::time::Span;
 
@@ -79,7 +80,16 @@ pub fn certify_on(scenario: &Scenario, traffic: &Traffic) -> Result<Certified, E
     let initial = scenario.initial_replicas(load.rates_per_s()[0]);
     let stages = stage::StageCosts::new(&world, load);
     let best = bound::greatest(&world, &stages, initial, traffic.seed());
-    let replayed = replay::cheapest(&world, traffic, initial, &best.plan.ready)?;
+    let task = schedule::Task {
+        world: &world,
+        load,
+        stages: &stages,
+        seed: traffic.seed(),
+        initial,
+        plan: &best.plan.ready,
+        bill_s: best.start_bill_s,
+    };
+    let replayed = replay::run(&task, traffic)?;
     Ok(Certified {
         lower: best.lower,
         upper: replayed.total.j(world.costs),

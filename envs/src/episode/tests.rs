@@ -254,6 +254,36 @@ fn metrics_come_late_and_show_realised_counts() {
     }
 }
 
+/// Between two slots nothing new is visible, and at any moment what is visible is the slot that ended a lag ago.
+#[test]
+fn metrics_change_once_per_slot_however_often_they_are_read() {
+    for (regime, lag_s) in [(Regime::Plain, 15), (Regime::MetricLag, 60), (Regime::LostScrapes, 15)] {
+        let scenario = Scenario::protocol_p1().under(regime);
+        let load = load(&[100.0, 130.0, 90.0, 260.0, 40.0, 40.0, 70.0]);
+        let traffic = Traffic::new(&scenario, &load, 2).unwrap();
+        let autoscaler = script(&scenario, 2, &[4, 3, 6, 2, 2, 2, 2, 2, 2, 5]);
+        let driver = Driver { autoscaler: &autoscaler, state: autoscaler.initial_state() };
+        let (mut known, mut last) = (0, Metrics::default());
+        run_episode(&scenario, &load, 2, driver, &mut |row| {
+            let seen = row.view.observation;
+            let slot = (seen.now - Span::from_secs(lag_s)).micros().div_euclid(15_000_000) - 1;
+            let expected = traffic.realised(slot).filter(|_| !traffic.is_missing(slot));
+            assert_eq!(seen.arrival_rate().map(|sample| sample.value), expected, "{regime:?} at {:?}", seen.now);
+            if let Some(sample) = seen.arrival_rate() {
+                known += 1;
+                assert_eq!(sample.at, Timestamp::from_secs(15 * (slot + 1)));
+                let new = last.get(Feature::HttpRequestsTotalRate).is_none_or(|last| last.at < sample.at);
+                assert!(new || last == seen.metrics, "{regime:?}: a slot is read twice alike");
+            } else {
+                assert_eq!(seen.pods.counts(seen.now).sampled, 0);
+            }
+            last = seen.metrics;
+        })
+        .unwrap();
+        assert!(known > 100, "{regime:?}: {known} of 210");
+    }
+}
+
 #[test]
 fn fresh_pods_report_their_start_up_once_and_are_sampled_late() {
     let p1 = Scenario::protocol_p1();

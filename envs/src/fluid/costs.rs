@@ -73,21 +73,24 @@ pub struct DayCosts {
 }
 
 /// Terms by day, in order.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ledger {
     days: Vec<DayCosts>,
+    /// End of the last of them.
+    until: Timestamp,
 }
 
 impl Ledger {
     pub(crate) fn with_room(days: usize) -> Self {
-        Self { days: Vec::with_capacity(days) }
+        Self { days: Vec::with_capacity(days), until: Timestamp::from_micros(i64::MIN) }
     }
 
     /// The terms of the day of `at`; moments come in order.
     pub(crate) fn at(&mut self, at: Timestamp) -> &mut CostTerms {
-        let day = day_of(at);
-        if self.days.last().is_none_or(|last| last.day < day) {
+        if at >= self.until {
+            let day = day_of(at);
             self.days.push(DayCosts { day, terms: CostTerms::default() });
+            self.until = Timestamp::ZERO + DAY * (day + 1);
         }
         let last = self.days.len() - 1;
         &mut self.days[last].terms

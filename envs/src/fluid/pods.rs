@@ -23,6 +23,8 @@ pub(crate) struct PodSet {
     seed: u64,
     created: u64,
     starting: Vec<Starting>,
+    /// The earliest moment at which one of them becomes ready.
+    next_ready: Option<Timestamp>,
     /// Moment at which each ready pod became ready, ascending.
     ready_since: Vec<Timestamp>,
     gone_at: VecDeque<Timestamp>,
@@ -40,6 +42,7 @@ impl PodSet {
             seed,
             created: 0,
             starting: Vec::with_capacity(room),
+            next_ready: None,
             ready_since,
             gone_at: VecDeque::with_capacity(room),
             start_ups: Vec::with_capacity(room),
@@ -63,14 +66,12 @@ impl PodSet {
         self.ready() + self.starting()
     }
 
-    /// Start-up time that the next created pod will have.
-    pub(crate) fn next_start_up(&self, world: &World, ahead: u64) -> Span {
-        world.start_up(self.seed, self.created + ahead)
-    }
-
     /// Creates or removes pods until there are `replicas`; answers with the number of changes.
     pub(crate) fn scale(&mut self, world: &World, now: Timestamp, replicas: u32) -> u32 {
         let present = self.replicas();
+        if present == replicas {
+            return 0;
+        }
         for _ in present..replicas {
             let ready_at = now + world.start_up(self.seed, self.created);
             self.created += 1;
@@ -82,6 +83,7 @@ impl PodSet {
             }
             self.gone_at.push_back(now + world.termination);
         }
+        self.find_next_ready();
         present.abs_diff(replicas)
     }
 
@@ -92,11 +94,18 @@ impl PodSet {
 
     /// The next moment at which a pod becomes ready.
     pub(crate) fn next_ready(&self) -> Option<Timestamp> {
-        self.starting.iter().map(|pod| pod.ready_at).min()
+        self.next_ready
+    }
+
+    fn find_next_ready(&mut self) {
+        self.next_ready = self.starting.iter().map(|pod| pod.ready_at).min();
     }
 
     /// Moves the pods whose start-up is over to the ready ones.
     pub(crate) fn become_ready(&mut self, now: Timestamp) {
+        if self.next_ready.is_none_or(|next| next > now) {
+            return;
+        }
         let Self { starting, ready_since, start_ups, .. } = self;
         starting.retain(|pod| {
             let done = pod.ready_at <= now;
@@ -106,6 +115,7 @@ impl PodSet {
             }
             !done
         });
+        self.find_next_ready();
     }
 
     /// Books the pod-seconds of a stretch in which no pod becomes ready.
@@ -125,14 +135,14 @@ impl PodSet {
         self.starting.iter().map(|pod| (pod.ready_at - now).as_secs_f64()).sum()
     }
 
-    /// Counts for a controller; `slot` is the visible slot, which samples the pods that were ready all through it.
-    pub(crate) fn counts(&self, now: Timestamp, slot_start: Timestamp) -> PodCounts {
+    /// Counts for a controller; the visible slot, if it is known, samples the pods that were ready all through it.
+    pub(crate) fn counts(&self, now: Timestamp, slot_start: Option<Timestamp>) -> PodCounts {
         let mut starting_by_age = [0; START_UP_BUCKETS];
         for pod in &self.starting {
             let bucket = usize::try_from((now - pod.created_at).whole_steps(START_UP_BUCKET)).unwrap_or(0);
             starting_by_age[bucket.min(START_UP_BUCKETS - 1)] += 1;
         }
-        let sampled = self.ready_since.partition_point(|since| *since <= slot_start);
+        let sampled = slot_start.map_or(0, |start| self.ready_since.partition_point(|since| *since <= start));
         PodCounts {
             ready: self.ready(),
             starting_by_age,
@@ -187,16 +197,15 @@ mod tests {
     fn draws_follow_ordinals_and_fresh_pods_are_not_sampled() {
         let world = World::new(&Scenario::protocol_p1());
         let mut pods = PodSet::new(&world, 1, 2);
-        assert_eq!(pods.next_start_up(&world, 1), world.start_up(1, 1));
         pods.scale(&world, at(0), 3);
-        assert_eq!(pods.next_start_up(&world, 0), world.start_up(1, 1));
         let ready_at = pods.next_ready().unwrap();
         assert_eq!(ready_at, at(0) + world.start_up(1, 0));
-        assert_eq!(pods.counts(at(31), at(0)).starting_by_age[2], 1);
+        assert_eq!(pods.counts(at(31), Some(at(0))).starting_by_age[2], 1);
         pods.become_ready(ready_at);
         assert_eq!(pods.next_ready(), None);
-        assert_eq!(pods.counts(ready_at, ready_at - Span::from_secs(1)).sampled, 2);
-        assert_eq!(pods.counts(ready_at, ready_at).sampled, 3);
+        assert_eq!(pods.counts(ready_at, Some(ready_at - Span::from_secs(1))).sampled, 2);
+        assert_eq!(pods.counts(ready_at, Some(ready_at)).sampled, 3);
+        assert_eq!(pods.counts(ready_at, None).sampled, 0, "nothing is known of a missing slot");
         let mut seen = vec![Span::ZERO];
         pods.take_start_ups(&mut seen);
         assert_eq!(seen, [world.start_up(1, 0)]);

@@ -55,7 +55,15 @@ impl Waiting {
         if capacity <= rate {
             return Self::overloaded(rate, ready, capacity);
         }
-        let p_wait = math::erlang_c(servers, rate * world.mean_s);
+        Self::with_p_wait(world, rate, ready, math::erlang_c(servers, rate * world.mean_s))
+    }
+
+    /// Waiting with Erlang C already known; it is not looked at in overload.
+    pub(crate) fn with_p_wait(world: &World, rate: f64, ready: u32, p_wait: f64) -> Self {
+        let capacity = f64::from(world.workers * ready) / world.mean_s;
+        if capacity <= rate {
+            return Self::overloaded(rate, ready, capacity);
+        }
         let tail = if p_wait > NEVER { math::exp(-(capacity - rate) * world.slo_wait_s) } else { 0.0 };
         Self::below_capacity(world, Load { rate, ready, capacity }, p_wait, tail)
     }
@@ -80,14 +88,18 @@ impl Waiting {
         self.ready == ready && self.rate.to_bits() == rate.to_bits()
     }
 
-    /// P95 of the wait behind a backlog, in seconds; at most the client timeout.
-    pub(crate) fn p95_s(&self, world: &World, backlog: f64) -> f64 {
+    /// P95 of the wait without backlog in seconds, from C · exp(−spare · t) = 0.05; 0 at or above capacity.
+    pub(crate) fn random_p95_s(&self) -> f64 {
+        // At most one in twenty waits at all: no logarithm is needed to see that.
+        if self.spare <= 0.0 || self.p_wait <= 0.05 { 0.0 } else { math::ln(self.p_wait / 0.05) / self.spare }
+    }
+
+    /// P95 of the wait behind a backlog, in seconds, given [`Self::random_p95_s`]; at most the client timeout.
+    pub(crate) fn p95_behind_s(&self, world: &World, random_s: f64, backlog: f64) -> f64 {
         if self.capacity <= 0.0 {
             return if self.rate > 0.0 { world.timeout_s } else { 0.0 };
         }
-        let queued_s = backlog / self.capacity;
-        let random_s = if self.spare > 0.0 { (math::ln(self.p_wait / 0.05) / self.spare).max(0.0) } else { 0.0 };
-        (queued_s + random_s).min(world.timeout_s)
+        (backlog / self.capacity + random_s).min(world.timeout_s)
     }
 
     /// Lets `dt_s` seconds pass with `backlog` requests queued at their beginning.
@@ -269,12 +281,15 @@ mod tests {
     #[test]
     fn p95_inverts_the_tail() {
         let world = World::new(&Scenario::protocol_p1());
-        let waiting = Waiting::new(&world, 180.0, 4);
-        let t = waiting.p95_s(&world, 0.0);
+        let p95 = |rate, ready, backlog| {
+            let waiting = Waiting::new(&world, rate, ready);
+            waiting.p95_behind_s(&world, waiting.random_p95_s(), backlog)
+        };
+        let t = p95(180.0, 4, 0.0);
         assert!(t > 0.0);
         assert!((math::wait_exceeds(16, 180.0, 0.08, t) - 0.05).abs() < 1e-9);
-        assert_eq!(Waiting::new(&world, 400.0, 4).p95_s(&world, 1_000.0), 5.0);
-        assert_eq!(Waiting::new(&world, 1.0, 4).p95_s(&world, 0.0), 0.0);
-        assert_eq!(Waiting::new(&world, 1.0, 0).p95_s(&world, 0.0), 5.0);
+        assert_eq!(p95(400.0, 4, 1_000.0), 5.0);
+        assert_eq!(p95(1.0, 4, 0.0), 0.0);
+        assert_eq!(p95(1.0, 0, 0.0), 5.0);
     }
 }

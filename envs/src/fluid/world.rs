@@ -69,10 +69,9 @@ impl World {
         math::normal_cdf(math::ln(seconds / self.start_up_median_s) / self.start_up_sigma)
     }
 
-    /// A start-up that one in ten thousand exceeds.
-    pub(crate) fn longest_start_up(&self) -> Span {
-        let deviate = math::normal_quantile(0.9999);
-        self.whole_steps(Span::from_secs_f64(self.start_up_median_s * math::exp(self.start_up_sigma * deviate)))
+    /// The quantile of the start-up, before it is rounded to physics steps, in seconds.
+    pub(crate) fn start_up_quantile_s(&self, level: f64) -> f64 {
+        self.start_up_median_s * math::exp(self.start_up_sigma * math::normal_quantile(level))
     }
 
     /// `span` rounded to the nearest number of physics steps, at least one.

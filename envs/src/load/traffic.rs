@@ -19,11 +19,13 @@ pub struct Traffic {
     slot: Span,
     lost_probability: f64,
     realised_per_s: Vec<f64>,
-    /// Realised rates of the youngest past slots, oldest first: what the first metrics show.
-    recent_past_per_s: Vec<f64>,
+    /// Realised rates of the past slots, oldest first: what warms strategies up and what the first metrics show.
+    past_per_s: Vec<f64>,
+    /// Standard normal deviate of each slot's mean service time.
+    service_deviates: Vec<f64>,
 }
 
-/// Bins of the past that are realised up front: more than the longest lag needs.
+/// Bins of the past that are realised at least: more than the longest lag needs.
 const RECENT_BINS: i64 = 256;
 
 impl Traffic {
@@ -35,12 +37,16 @@ impl Traffic {
         let slot = Span::from_secs_f64(scenario.metrics.scrape_s);
         let load = load.under(scenario.regime, seed);
         let realised_per_s = slot_rates(&load, seed, slot)?;
-        let mut recent_past_per_s = Vec::new();
-        for bin in -RECENT_BINS.min(signed(load.past_rates_per_s().len()))..0 {
-            split_bin(&load, seed, slot, bin, &mut recent_past_per_s);
+        let mut past_per_s = Vec::new();
+        for bin in -history_bins(&load).max(RECENT_BINS).min(signed(load.past_rates_per_s().len()))..0 {
+            split_bin(&load, seed, slot, bin, &mut past_per_s);
         }
         let lost_probability = scenario.regime.lost_scrape_probability(scenario.metrics.lost_scrape_probability);
-        Ok(Self { load, seed, slot, lost_probability, realised_per_s, recent_past_per_s })
+        let mut traffic =
+            Self { load, seed, slot, lost_probability, realised_per_s, past_per_s, service_deviates: Vec::new() };
+        let slots = 0..signed(traffic.realised_per_s.len());
+        traffic.service_deviates = slots.map(|slot| traffic.draw_service_deviate(slot)).collect();
+        Ok(traffic)
     }
 
     /// The load, as the regime made it.
@@ -74,7 +80,7 @@ impl Traffic {
         if slot >= 0 {
             at(&self.realised_per_s, slot)
         } else {
-            at(&self.recent_past_per_s, slot + signed(self.recent_past_per_s.len()))
+            at(&self.past_per_s, slot + signed(self.past_per_s.len()))
         }
     }
 
@@ -108,6 +114,11 @@ impl Traffic {
     /// Standard normal deviate of the slot's mean service time.
     #[must_use]
     pub(crate) fn service_deviate(&self, slot: i64) -> f64 {
+        let known = usize::try_from(slot).ok().and_then(|slot| self.service_deviates.get(slot));
+        known.copied().unwrap_or_else(|| self.draw_service_deviate(slot))
+    }
+
+    fn draw_service_deviate(&self, slot: i64) -> f64 {
         standard_normal(self.seed, Stream::CpuPerRequest, self.absolute_slot(slot), 0)
     }
 
@@ -137,45 +148,38 @@ impl Traffic {
     /// The slots before the start, oldest first, at most [`LONGEST_HISTORY`]; lost scrapes and lost history are missing.
     #[must_use]
     pub fn past_slots(&self) -> PastSlots<'_> {
-        let bins = signed(self.load.past_rates_per_s().len()).min(LONGEST_HISTORY.whole_steps(self.load.interval()));
-        PastSlots {
-            traffic: self,
-            bin: -bins,
-            rates: Vec::with_capacity(slots_per_bin(&self.load, self.slot)),
-            next: 0,
-        }
+        let bins = history_bins(&self.load).min(signed(self.load.past_rates_per_s().len()));
+        let slots = bins * signed(slots_per_bin(&self.load, self.slot));
+        PastSlots { traffic: self, next: -slots }
     }
+}
+
+/// Bins of the longest history.
+fn history_bins(load: &EpisodeLoad) -> i64 {
+    LONGEST_HISTORY.whole_steps(load.interval())
 }
 
 /// Iterator over the slots before an episode.
 #[derive(Clone, Debug)]
 pub struct PastSlots<'a> {
     traffic: &'a Traffic,
-    bin: i64,
-    rates: Vec<f64>,
-    next: usize,
+    /// Number of the next slot relative to the start.
+    next: i64,
 }
 
 impl Iterator for PastSlots<'_> {
     type Item = PastSlot;
 
     fn next(&mut self) -> Option<PastSlot> {
-        let Traffic { load, seed, slot, .. } = self.traffic;
-        if self.next == self.rates.len() {
-            if self.bin >= 0 {
-                return None;
-            }
-            self.rates.clear();
-            split_bin(load, *seed, *slot, self.bin, &mut self.rates);
-            self.bin += 1;
-            self.next = 0;
+        if self.next >= 0 {
+            return None;
         }
-        let per_bin = signed(self.rates.len());
-        let index = (self.bin - 1) * per_bin + signed(self.next);
+        let Traffic { load, slot, .. } = self.traffic;
+        let index = self.next;
+        self.next += 1;
         let end = self.traffic.slot_end(index);
         let known = end <= load.start() - load.lost_history() && !self.traffic.is_missing(index);
-        let arrival_rate = known.then(|| self.rates[self.next]);
-        self.next += 1;
+        let arrival_rate = if known { self.traffic.realised(index) } else { None };
         Some(PastSlot { end, length: *slot, arrival_rate })
     }
 }

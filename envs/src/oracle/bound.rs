@@ -1,9 +1,11 @@
 //! The greatest lower bound over the start bill c, with the slack of the seed's own start-up draws.
 
+use std::collections::VecDeque;
+
 use seatrial_core::time::Timestamp;
 
 use super::DayBound;
-use super::dp::{self, Moves, Plan};
+use super::dp::{self, LANES, Moves, Plan, Reach};
 use super::stage::StageCosts;
 use crate::fluid::costs::{DAY, day_of};
 use crate::fluid::world::World;
@@ -31,15 +33,47 @@ pub(crate) struct Bound {
 /// The bound at the start bill that makes it greatest.
 pub(crate) fn greatest(world: &World, stages: &StageCosts, initial: u32, seed: u64) -> Bound {
     let (low_s, high_s) = (0.5 * world.start_up_median_s(), 1.5 * world.start_up_median_s());
+    let reach = Reach::new(stages, initial, moves(world, high_s));
+    let mut curve = Curve { world, reach: &reach, known: Vec::new() };
+    let bracket = Bracket::new(low_s, high_s);
     // DP(c) grows with c and the slack is not positive: no bound in question exceeds this one.
-    let draws = draws(world, seed, dp::optimum(stages, initial, moves(world, high_s)));
-    let slack = |bill_s: f64| slack(world, &draws.seconds, bill_s);
-    let value = |bill_s: f64| dp::optimum(stages, initial, moves(world, bill_s)) + slack(bill_s);
-    let start_bill_s = argmax(value, low_s, high_s);
-    let plan = dp::plan(stages, initial, moves(world, start_bill_s));
-    let slack = slack(start_bill_s);
+    let enough = curve.at(high_s, bracket);
+    let draws = draws(world, seed, stages.least(), enough);
+    let start_bill_s = bracket.argmax(|bill_s, bracket| curve.at(bill_s, bracket) + draws.slack(world, bill_s));
+    let plan = dp::plan(&reach, moves(world, start_bill_s));
+    let slack = draws.slack(world, start_bill_s);
     let lower = (plan.cost + slack).min(draws.beyond).max(0.0) * (1.0 - ROUNDING);
     Bound { lower, start_bill_s, slack, plan, initial }
+}
+
+/// DP(c), computed for several c at once: the one that is asked for, and those that the search may ask for next.
+struct Curve<'a> {
+    world: &'a World,
+    reach: &'a Reach<'a>,
+    known: Vec<(f64, f64)>,
+}
+
+impl Curve<'_> {
+    fn at(&mut self, bill_s: f64, bracket: Bracket) -> f64 {
+        let of =
+            |known: &[(f64, f64)], bill_s: f64| known.iter().find(|(bill, _)| *bill == bill_s).map(|known| known.1);
+        if let Some(value) = of(&self.known, bill_s) {
+            return value;
+        }
+        let mut bills = [bill_s; LANES];
+        let mut free = bills.iter_mut().skip(1);
+        bracket.each_point_to_come(|point| {
+            if point != bill_s && of(&self.known, point).is_none() {
+                free.next().map(|bill| *bill = point).is_some()
+            } else {
+                true
+            }
+        });
+        let rises = bills.map(|bill_s| moves(self.world, bill_s).rise);
+        let values = dp::optima(self.reach, &rises, moves(self.world, bill_s).fall);
+        self.known.extend(bills.into_iter().zip(values));
+        values[0]
+    }
 }
 
 fn moves(world: &World, bill_s: f64) -> Moves {
@@ -58,9 +92,10 @@ struct Draws {
     beyond: f64,
 }
 
-/// Draws until their pods alone cost `enough`, more than any bound in question: each costs [`wasted`] or a churn and its start.
-fn draws(world: &World, seed: u64, enough: f64) -> Draws {
-    let mut draws = Draws { seconds: Vec::new(), beyond: 0.0 };
+/// Draws until their pods, with the cheapest stages that any schedule can have, cost `enough`, more than any bound in question:
+/// each costs [`wasted`] or a churn and its start.
+fn draws(world: &World, seed: u64, stages: f64, enough: f64) -> Draws {
+    let mut draws = Draws { seconds: Vec::new(), beyond: stages };
     for ordinal in 0..MOST_DRAWS {
         if draws.beyond >= enough {
             break;
@@ -72,34 +107,69 @@ fn draws(world: &World, seed: u64, enough: f64) -> Draws {
     draws
 }
 
-/// The least prefix sum of min(s_i − c, m) in ordinal order, the empty prefix included.
-fn slack(world: &World, start_ups_s: &[f64], bill_s: f64) -> f64 {
-    let most = wasted(world);
-    let (mut sum, mut least) = (0.0, 0.0_f64);
-    for start_up_s in start_ups_s {
-        sum += (start_up_s - bill_s).min(most);
-        least = least.min(sum);
+impl Draws {
+    /// The least prefix sum of min(s_i − c, m) in ordinal order, the empty prefix included.
+    fn slack(&self, world: &World, bill_s: f64) -> f64 {
+        let most = wasted(world);
+        let (mut sum, mut least) = (0.0, 0.0_f64);
+        for start_up_s in &self.seconds {
+            sum += (start_up_s - bill_s).min(most);
+            least = least.min(sum);
+        }
+        least
     }
-    least
 }
 
-/// Where a concave function is greatest in [low, high], by golden-section search.
-fn argmax(value: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
-    let (mut low, mut high) = (low, high);
-    let (mut left, mut right) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
-    let (mut at_left, mut at_right) = (value(left), value(right));
-    while high - low > BILL_PRECISION_S {
-        if at_left >= at_right {
-            (high, right, at_right) = (right, left, at_left);
-            left = high - GOLDEN * (high - low);
-            at_left = value(left);
+/// Golden-section search: where a concave function is greatest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bracket {
+    low: f64,
+    high: f64,
+    left: f64,
+    right: f64,
+}
+
+impl Bracket {
+    fn new(low: f64, high: f64) -> Self {
+        Self { low, high, left: high - GOLDEN * (high - low), right: low + GOLDEN * (high - low) }
+    }
+
+    fn is_narrow(&self) -> bool {
+        self.high - self.low <= BILL_PRECISION_S
+    }
+
+    /// The bracket around the better of the two points.
+    fn around(self, left_is_better: bool) -> Self {
+        let Self { low, high, left, right } = self;
+        if left_is_better {
+            Self { low, high: right, right: left, left: right - GOLDEN * (right - low) }
         } else {
-            (low, left, at_left) = (left, right, at_right);
-            right = low + GOLDEN * (high - low);
-            at_right = value(right);
+            Self { low: left, high, left: right, right: left + GOLDEN * (high - left) }
         }
     }
-    if at_left >= at_right { left } else { right }
+
+    fn argmax(mut self, mut value: impl FnMut(f64, Self) -> f64) -> f64 {
+        loop {
+            let left_is_better = value(self.left, self) >= value(self.right, self);
+            if self.is_narrow() {
+                return if left_is_better { self.left } else { self.right };
+            }
+            self = self.around(left_is_better);
+        }
+    }
+
+    /// Every point that the search may look at from here on, the nearest first, until `take` wants no more.
+    fn each_point_to_come(self, mut take: impl FnMut(f64) -> bool) {
+        let mut coming = VecDeque::from([self]);
+        while let Some(bracket) = coming.pop_front() {
+            if !take(bracket.left) || !take(bracket.right) {
+                return;
+            }
+            if !bracket.is_narrow() {
+                coming.extend([bracket.around(true), bracket.around(false)]);
+            }
+        }
+    }
 }
 
 /// The plan's cost by UTC day, scaled so that the days sum to the bound.
@@ -141,12 +211,17 @@ mod tests {
     use super::*;
     use crate::scenario::Scenario;
 
+    fn of(seconds: &[f64]) -> Draws {
+        Draws { seconds: seconds.to_vec(), beyond: 0.0 }
+    }
+
     #[test]
     fn slack_is_the_least_prefix_sum() {
         let world = World::new(&Scenario::protocol_p1());
-        assert_eq!(slack(&world, &[60.0, 50.0, 90.0, 40.0, 40.0], 58.0), 2.0 - 8.0 + 15.0 - 18.0 - 18.0);
-        assert_eq!(slack(&world, &[60.0, 70.0], 58.0), 0.0);
-        assert_eq!(slack(&world, &[], 58.0), 0.0);
+        let draws = of(&[60.0, 50.0, 90.0, 40.0, 40.0]);
+        assert_eq!(draws.slack(&world, 58.0), 2.0 - 8.0 + 15.0 - 18.0 - 18.0);
+        assert_eq!(of(&[60.0, 70.0]).slack(&world, 58.0), 0.0);
+        assert_eq!(of(&[]).slack(&world, 58.0), 0.0);
     }
 
     /// Protocol.md: with c = 58 the slack was −33 pod-seconds, on its author's draws; ours are of that size.
@@ -154,16 +229,36 @@ mod tests {
     fn slack_of_p1_is_small() {
         let world = World::new(&Scenario::protocol_p1());
         for seed in 0..4 {
-            let draws = draws(&world, seed, 1e6);
+            let draws = draws(&world, seed, 0.0, 1e6);
             assert!(draws.beyond >= 1e6 && draws.seconds.len() > 60_000);
-            let slack = slack(&world, &draws.seconds, 58.0);
+            let slack = draws.slack(&world, 58.0);
             assert!((-300.0..=0.0).contains(&slack), "seed {seed}: {slack}");
         }
     }
 
+    /// What stages cost anyhow cannot be spent on pods: fewer draws are in question.
+    #[test]
+    fn stages_are_paid_first() {
+        let world = World::new(&Scenario::protocol_p1());
+        let (all, some) = (draws(&world, 1, 0.0, 1e5), draws(&world, 1, 9e4, 1e5));
+        assert!(some.beyond >= 1e5 && some.seconds.len() < all.seconds.len() / 9);
+        assert_eq!(some.seconds, all.seconds[..some.seconds.len()]);
+    }
+
     #[test]
     fn golden_section_finds_a_concave_maximum() {
-        let found = argmax(|c| -(c - 57.3) * (c - 57.3), 30.0, 90.0);
+        let bracket = Bracket::new(30.0, 90.0);
+        let mut asked = Vec::new();
+        let mut foreseen = Vec::new();
+        bracket.each_point_to_come(|point| {
+            foreseen.push(point);
+            foreseen.len() < 10_000
+        });
+        let found = bracket.argmax(|c, _| {
+            asked.push(c);
+            -(c - 57.3) * (c - 57.3)
+        });
         assert!((found - 57.3).abs() <= BILL_PRECISION_S, "{found}");
+        assert!(asked.iter().all(|c| foreseen.contains(c)), "what the search asks for was foreseen");
     }
 }

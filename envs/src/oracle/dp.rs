@@ -1,9 +1,19 @@
 //! The exact dynamic programme over ready pods per native bin, with linear prices for rises and falls: O(bins × pods).
 //!
 //! The cheapest predecessor of y among levels below it is a prefix minimum, among levels above a suffix minimum (learning.md
-//! §3.3), so no pair of levels is ever compared.
+//! §3.3), so no pair of levels is ever compared. Such a scan is one long chain of additions and comparisons, so the programmes of
+//! [`LANES`] prices of a rise go side by side in the time of one.
+//!
+//! Levels that no optimum visits are left out ([`Reach`]): let u be the level beyond which each further pod costs at least half of
+//! its time in every bin within W seconds of a bin, with W/2 the price of a rise and a fall. An optimum that has more than u pods
+//! there holds its topmost pod for a stretch. If the stretch lies within W, the plan without it saves a rise and a fall, or the rise
+//! if the plan ends with it; if it reaches beyond, W seconds of it cost at least as much as to fall and to rise again. Only the
+//! initial pods were there without a rise, so within W of the start they stay in.
 
 use super::stage::StageCosts;
+
+/// Prices of a rise that go side by side.
+pub(crate) const LANES: usize = 8;
 
 /// Prices of changes between bins.
 #[derive(Clone, Copy, Debug)]
@@ -20,28 +30,89 @@ pub(crate) struct Plan {
     pub(crate) ready: Vec<u32>,
 }
 
-/// Cost of the optimum from `initial` ready pods, without the plan.
-pub(crate) fn optimum(stages: &StageCosts, initial: u32, moves: Moves) -> f64 {
-    let mut values = start(stages, initial);
-    for bin in 0..stages.bins {
-        relax(&mut values, moves);
-        for (value, cost) in values.iter_mut().zip(stages.of_bin(bin)) {
-            *value += cost;
+/// The problem: stage costs, where it begins, and the highest level of each bin that an optimum may visit.
+pub(crate) struct Reach<'a> {
+    stages: &'a StageCosts,
+    initial: usize,
+    highest: Vec<usize>,
+}
+
+impl<'a> Reach<'a> {
+    /// For prices up to `dearest`.
+    pub(crate) fn new(stages: &'a StageCosts, initial: u32, dearest: Moves) -> Self {
+        let initial = usize::try_from(initial.saturating_sub(stages.smallest)).unwrap_or(0).min(stages.width - 1);
+        let bins = whole_bins(2.0 * (dearest.rise + dearest.fall) / stages.bin_s).min(stages.bins);
+        let mut highest = Vec::with_capacity(stages.bins);
+        for bin in 0..stages.bins {
+            let near = bin.saturating_sub(bins)..(bin + bins + 1).min(stages.bins);
+            let useful = near.map(|bin| stages.useful(bin)).max().unwrap_or(0);
+            highest.push(if bin <= bins { useful.max(initial) } else { useful });
         }
+        Self { stages, initial, highest }
     }
-    values.iter().copied().fold(f64::INFINITY, f64::min)
+
+    /// Highest level before `bin` and highest level in it.
+    fn around(&self, bin: usize) -> (usize, usize) {
+        (if bin == 0 { self.initial } else { self.highest[bin - 1] }, self.highest[bin])
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bins; casts saturate")]
+fn whole_bins(bins: f64) -> usize {
+    (bins as usize).saturating_add(1)
+}
+
+/// Cost of the optimum for each price of a rise, without the plan.
+pub(crate) fn optima(reach: &Reach<'_>, rises: &[f64; LANES], fall: f64) -> [f64; LANES] {
+    let mut values = vec![[f64::INFINITY; LANES]; reach.stages.width];
+    values[reach.initial] = [0.0; LANES];
+    for bin in 0..reach.stages.bins {
+        let (before, highest) = reach.around(bin);
+        let top = before.max(highest);
+        rise_lanes(&mut values[..=top], rises);
+        fall_lanes(&mut values[..=top], fall, reach.stages.of_bin(bin));
+        values[highest + 1..=top].fill([f64::INFINITY; LANES]);
+    }
+    values.iter().fold([f64::INFINITY; LANES], |least, value| lesser(&least, value))
+}
+
+#[inline]
+fn lesser(one: &[f64; LANES], other: &[f64; LANES]) -> [f64; LANES] {
+    core::array::from_fn(|lane| if one[lane] < other[lane] { one[lane] } else { other[lane] })
+}
+
+/// values[y] becomes the least of values[x] plus the price of rising from x to y.
+fn rise_lanes(values: &mut [[f64; LANES]], rises: &[f64; LANES]) {
+    let mut best = [f64::INFINITY; LANES];
+    for value in values {
+        best = lesser(&core::array::from_fn(|lane| best[lane] + rises[lane]), value);
+        *value = best;
+    }
+}
+
+/// values[y] becomes the least of values[x] plus the price of falling from x to y, plus the stage.
+fn fall_lanes(values: &mut [[f64; LANES]], fall: f64, costs: &[f64]) {
+    let mut best = [f64::INFINITY; LANES];
+    for (value, cost) in values.iter_mut().zip(costs).rev() {
+        best = lesser(&best.map(|best| best + fall), value);
+        *value = best.map(|best| best + cost);
+    }
 }
 
 /// The optimum with its plan; among equally cheap ones the fewest pods at the end and the latest changes.
-pub(crate) fn plan(stages: &StageCosts, initial: u32, moves: Moves) -> Plan {
-    let mut values = start(stages, initial);
+pub(crate) fn plan(reach: &Reach<'_>, moves: Moves) -> Plan {
+    let stages = reach.stages;
+    let mut values = vec![f64::INFINITY; stages.width];
+    values[reach.initial] = 0.0;
     let mut came_from = vec![0_u16; stages.bins * stages.width];
     for bin in 0..stages.bins {
-        let from = &mut came_from[bin * stages.width..(bin + 1) * stages.width];
-        relax_traced(&mut values, moves, from);
-        for (value, cost) in values.iter_mut().zip(stages.of_bin(bin)) {
+        let (before, highest) = reach.around(bin);
+        let top = before.max(highest);
+        relax_traced(&mut values[..=top], moves, &mut came_from[bin * stages.width..][..=top]);
+        for (value, cost) in values[..=highest].iter_mut().zip(stages.of_bin(bin)) {
             *value += cost;
         }
+        values[highest + 1..=top].fill(f64::INFINITY);
     }
     let (mut level, mut cost) = (0, f64::INFINITY);
     for (index, value) in values.iter().enumerate() {
@@ -57,28 +128,7 @@ pub(crate) fn plan(stages: &StageCosts, initial: u32, moves: Moves) -> Plan {
     Plan { cost, ready }
 }
 
-fn start(stages: &StageCosts, initial: u32) -> Vec<f64> {
-    let mut values = vec![f64::INFINITY; stages.width];
-    let level = usize::try_from(initial.saturating_sub(stages.smallest)).unwrap_or(0).min(stages.width - 1);
-    values[level] = 0.0;
-    values
-}
-
-/// values[y] becomes the least of values[x] plus the price of going from x to y.
-fn relax(values: &mut [f64], moves: Moves) {
-    let mut best = f64::INFINITY;
-    for value in values.iter_mut() {
-        best = (best + moves.rise).min(*value);
-        *value = best;
-    }
-    let mut best = f64::INFINITY;
-    for value in values.iter_mut().rev() {
-        best = (best + moves.fall).min(*value);
-        *value = best;
-    }
-}
-
-/// [`relax`] that notes where each value came from.
+/// values[y] becomes the least of values[x] plus the price of going from x to y; notes where each value came from.
 #[expect(clippy::cast_possible_truncation, reason = "a scenario has at most 10,000 pods")]
 fn relax_traced(values: &mut [f64], moves: Moves, from: &mut [u16]) {
     let (mut best, mut source) = (f64::INFINITY, 0);
@@ -118,6 +168,27 @@ mod tests {
 
     const MOVES: Moves = Moves { rise: 63.0, fall: 10.0 };
 
+    fn best(stages: &StageCosts, initial: u32) -> Plan {
+        plan(&Reach::new(stages, initial, MOVES), MOVES)
+    }
+
+    /// Textbook dynamic programming over every pair of levels, none left out.
+    fn textbook(stages: &StageCosts, initial: u32, moves: Moves) -> f64 {
+        let mut values = vec![f64::INFINITY; stages.width];
+        values[(initial - stages.smallest) as usize] = 0.0;
+        for bin in 0..stages.bins {
+            let into = |to: usize| {
+                let from = |from: usize| {
+                    let (up, down) = (to.saturating_sub(from) as f64, from.saturating_sub(to) as f64);
+                    values[from] + up * moves.rise + down * moves.fall
+                };
+                (0..stages.width).map(from).fold(f64::INFINITY, f64::min) + stages.of_bin(bin)[to]
+            };
+            values = (0..stages.width).map(into).collect();
+        }
+        values.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
     fn price(stages: &StageCosts, initial: u32, plan: &[u32]) -> f64 {
         let (mut cost, mut level) = (0.0, initial);
         for (bin, next) in plan.iter().enumerate() {
@@ -134,8 +205,8 @@ mod tests {
     fn native_bins_equal_one_second_bins() {
         let rates = [100.0, 260.0, 420.0, 90.0, 30.0, 240.0, 241.0, 0.0];
         let seconds: Vec<f64> = rates.iter().flat_map(|rate| [*rate; 60]).collect();
-        let native = plan(&stages(&rates, 60, 20), 3, MOVES).cost;
-        let fine = plan(&stages(&seconds, 1, 20), 3, MOVES).cost;
+        let native = best(&stages(&rates, 60, 20), 3).cost;
+        let fine = best(&stages(&seconds, 1, 20), 3).cost;
         assert!((native - fine).abs() < 1e-6 * fine, "{native} {fine}");
     }
 
@@ -147,9 +218,8 @@ mod tests {
             kept in prop::collection::vec(1_u32..=4, 4),
         ) {
             let stages = stages(&rates, 60, 4);
-            let best = plan(&stages, initial, MOVES);
+            let best = best(&stages, initial);
             prop_assert!((price(&stages, initial, &best.ready) - best.cost).abs() < 1e-9 * best.cost);
-            prop_assert!((optimum(&stages, initial, MOVES) - best.cost).abs() < 1e-9 * best.cost);
             prop_assert!(price(&stages, initial, &kept) >= best.cost - 1e-9 * best.cost);
             let mut least = f64::INFINITY;
             for code in 0..256_u32 {
@@ -157,6 +227,25 @@ mod tests {
                 least = least.min(price(&stages, initial, &every));
             }
             prop_assert!((least - best.cost).abs() < 1e-9 * best.cost);
+        }
+
+        /// Levels that are left out and prices side by side change nothing, however many pods there are at first.
+        #[test]
+        fn lanes_and_reach_equal_the_textbook(
+            rates in prop::collection::vec(0.0..900.0_f64, 1..40),
+            interval_s in prop::sample::select(vec![15_i64, 60, 300]),
+            initial in 1_u32..=40,
+        ) {
+            let stages = stages(&rates, interval_s, 40);
+            let rises: [f64; LANES] = core::array::from_fn(|lane| 30.0 + 9.0 * lane as f64);
+            let dearest = Moves { rise: rises[LANES - 1], fall: 10.0 };
+            let reach = Reach::new(&stages, initial, dearest);
+            for (rise, got) in rises.into_iter().zip(optima(&reach, &rises, 10.0)) {
+                let moves = Moves { rise, fall: 10.0 };
+                let expected = textbook(&stages, initial, moves);
+                prop_assert!((got - expected).abs() <= 1e-9 * expected, "{got} {expected}");
+                prop_assert!((plan(&reach, moves).cost - expected).abs() <= 1e-9 * expected);
+            }
         }
     }
 }

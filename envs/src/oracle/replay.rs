@@ -1,109 +1,107 @@
-//! The plan, run in the kernel: pods are created early enough for their true start-up times and removed when the plan falls.
+//! The plan, run in the kernel: pods are created by the schedule (module `schedule`) and removed when the plan falls.
 //!
-//! Pods get their draws in the order of creation, so a short start may stand behind a long one. Two rules are tried and the
-//! cheaper run is the upper bound: look at the next pod's own start (it comes in time, those behind it may come late), or at
-//! the longest start among all pods that the coming rise needs (nobody is late, some are early). While pods are starting
-//! nothing is removed: the cluster would remove the starting ones first, and a plan that falls during a start rises soon after.
+//! While pods are starting nothing is removed: the cluster would remove the starting ones first, and a plan that falls during a
+//! start rises soon after. Pods that stay for that reason serve the next rise, whose creation is then left out.
 
 use seatrial_core::time::{Span, Timestamp};
 
-use crate::episode::EpisodeError;
-use crate::fluid::kernel::{Kernel, Settled};
-use crate::fluid::world::World;
-use crate::load::{Traffic, signed};
+use super::schedule::{Creation, Task, creations};
+use crate::episode::{EpisodeError, EpisodeResult, settle};
+use crate::fluid::kernel::Kernel;
+use crate::load::Traffic;
 
-/// How far ahead a creation looks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum LookAhead {
-    /// The next pod's own start-up.
-    Own,
-    /// The longest start-up among the pods needed at once.
-    Longest,
+/// Runs the plan of `task` on `traffic`.
+pub(super) fn run(task: &Task<'_>, traffic: &Traffic) -> Result<EpisodeResult, EpisodeError> {
+    let schedule = creations(task);
+    let kernel = Kernel::new(*task.world, traffic, task.initial);
+    Replay { task, traffic, kernel, wanted: i64::from(task.initial), schedule: &schedule, falls: falls(task) }.run()
 }
 
-/// Runs the plan by both rules and answers with the cheaper run.
-pub(crate) fn cheapest(world: &World, traffic: &Traffic, initial: u32, plan: &[u32]) -> Result<Settled, EpisodeError> {
-    let own = Replay::new(world, traffic, initial, plan).run(LookAhead::Own)?;
-    let longest = Replay::new(world, traffic, initial, plan).run(LookAhead::Longest)?;
-    Ok(if longest.total.j(world.costs) < own.total.j(world.costs) { longest } else { own })
+/// A moment at which the plan falls, and by how many pods.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Fall {
+    bin: usize,
+    pods: u32,
+}
+
+/// Falls of the plan, the last one first.
+fn falls(task: &Task<'_>) -> Vec<Fall> {
+    let mut falls = Vec::new();
+    let mut level = task.initial;
+    for (bin, ready) in task.plan.iter().enumerate() {
+        if *ready < level {
+            falls.push(Fall { bin, pods: level - ready });
+        }
+        level = *ready;
+    }
+    falls.reverse();
+    falls
 }
 
 struct Replay<'a> {
-    world: &'a World,
+    task: &'a Task<'a>,
+    traffic: &'a Traffic,
     kernel: Kernel<'a>,
-    plan: &'a [u32],
-    start: Timestamp,
-    bin: Span,
-    /// Start-up time of the next created pod.
-    own: Span,
-    longest: Span,
+    /// Replicas that the plan and the schedule call for at the moment.
+    wanted: i64,
+    schedule: &'a [Creation],
+    falls: Vec<Fall>,
 }
 
-impl<'a> Replay<'a> {
-    fn new(world: &'a World, traffic: &'a Traffic, initial: u32, plan: &'a [u32]) -> Self {
-        let (start, bin) = (traffic.load().start(), traffic.load().interval());
-        let kernel = Kernel::new(*world, traffic, initial);
-        let own = kernel.pods().next_start_up(world, 0);
-        Self { world, kernel, plan, start, bin, own, longest: world.longest_start_up() }
-    }
-
-    fn run(mut self, look_ahead: LookAhead) -> Result<Settled, EpisodeError> {
-        let end = self.start + self.bin * signed(self.plan.len());
-        let mut now = self.start;
-        while now < end {
-            if self.is_due(now, look_ahead) {
-                self.kernel.advance(now);
-                self.create(now, look_ahead);
-                self.remove(now);
+impl Replay<'_> {
+    fn run(mut self) -> Result<EpisodeResult, EpisodeError> {
+        let end = self.traffic.load().end();
+        while let Some(next) = self.next_event().filter(|next| *next < end) {
+            self.kernel.advance(next);
+            while let Some(fall) = self.falls.pop_if(|fall| self.traffic.load().begin_of(fall.bin) <= next) {
+                self.wanted -= i64::from(fall.pods);
             }
-            now += self.world.step;
+            self.remove();
+            while let Some((creation, later)) = self.schedule.split_first()
+                && self.moment(creation) <= next
+            {
+                self.schedule = later;
+                self.create(*creation);
+            }
         }
         self.kernel.advance(end);
-        let settled = self.kernel.settle();
-        let conserved = settled.imbalance <= 1e-6;
-        if conserved { Ok(settled) } else { Err(EpisodeError::NotConserved { relative: settled.imbalance }) }
+        settle(self.kernel, EpisodeResult::at_the_start(self.task.initial))
     }
 
-    /// Whether anything may have to be done: pods are missing within the look-ahead, or there are more than that calls for.
-    fn is_due(&self, now: Timestamp, look_ahead: LookAhead) -> bool {
+    fn next_event(&self) -> Option<Timestamp> {
+        let fall = self.falls.last().map(|fall| self.traffic.load().begin_of(fall.bin));
+        let creation = self.schedule.first().map(|creation| self.moment(creation));
+        // Pods that have to go wait until none is starting.
+        let owed = if self.excess() > 0 { self.kernel.pods().next_ready() } else { None };
+        [fall, creation, owed].into_iter().flatten().min()
+    }
+
+    fn moment(&self, creation: &Creation) -> Timestamp {
+        let start = self.traffic.load().start();
+        start + Span::from_secs_f64(creation.at_s).max(Span::ZERO)
+    }
+
+    fn excess(&self) -> i64 {
+        i64::from(self.kernel.pods().replicas()) - self.wanted.max(i64::from(self.task.world.smallest))
+    }
+
+    fn remove(&mut self) {
+        let excess = u32::try_from(self.excess()).unwrap_or(0);
+        if excess > 0 && self.kernel.pods().starting() == 0 {
+            self.kernel.scale(self.kernel.pods().replicas() - excess);
+        }
+    }
+
+    fn create(&mut self, creation: Creation) {
+        self.wanted += 1;
         let replicas = self.kernel.pods().replicas();
-        let needed = self.most_within(now, self.own);
-        let longer = look_ahead == LookAhead::Longest && self.most_within(now, self.longest) > replicas;
-        needed != replicas || longer
-    }
-
-    fn create(&mut self, now: Timestamp, look_ahead: LookAhead) {
-        loop {
-            let replicas = self.kernel.pods().replicas();
-            if self.most_within(now, self.ahead(replicas, now, look_ahead)) <= replicas {
-                return;
-            }
+        if i64::from(replicas) >= self.wanted {
+            return;
+        }
+        for _ in 0..creation.thrown_away {
             self.kernel.scale(replicas + 1);
-            self.own = self.kernel.pods().next_start_up(self.world, 0);
+            self.kernel.scale(replicas);
         }
-    }
-
-    fn ahead(&self, replicas: u32, now: Timestamp, look_ahead: LookAhead) -> Span {
-        if look_ahead == LookAhead::Own {
-            return self.own;
-        }
-        let missing = self.most_within(now, self.longest).saturating_sub(replicas);
-        let pods = self.kernel.pods();
-        (1..u64::from(missing)).map(|ahead| pods.next_start_up(self.world, ahead)).fold(self.own, Span::max)
-    }
-
-    fn remove(&mut self, now: Timestamp) {
-        let pods = self.kernel.pods();
-        let kept = self.most_within(now, self.own);
-        if pods.starting() == 0 && pods.ready() > kept {
-            self.kernel.scale(kept);
-        }
-    }
-
-    /// Greatest planned level from `now` until `ahead` later.
-    fn most_within(&self, now: Timestamp, ahead: Span) -> u32 {
-        let last = self.plan.len() - 1;
-        let index = |at: Timestamp| usize::try_from((at - self.start).whole_steps(self.bin)).unwrap_or(0).min(last);
-        self.plan[index(now)..=index(now + ahead)].iter().copied().max().unwrap_or(0)
+        self.kernel.scale(replicas + 1);
     }
 }

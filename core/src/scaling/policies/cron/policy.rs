@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{Window, WindowConfig};
+use super::window::{Standing, Window, WindowConfig};
 use crate::observe::Bounds;
 use crate::scaling::config::{self, ConfigError};
 use crate::scaling::policies::{GuardProfile, Ingredients, PolicyRow, default_config};
@@ -53,20 +53,18 @@ struct Cron {
     bounds: Bounds,
 }
 
-/// It remembers nothing: the calendar is all it needs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 impl Policy for Cron {
-    type State = Nothing;
+    /// What each window asked for last; the calendar is all that counts.
+    type State = Vec<Option<Standing>>;
 
-    fn initial_state(&self) -> Nothing {
-        Nothing {}
+    fn initial_state(&self) -> Self::State {
+        vec![None; self.windows.len()]
     }
 
-    fn step(&self, now: Timestamp, _: &View<'_>, _: &mut Nothing) -> Proposal {
-        let desired = self.windows.iter().filter_map(|window| window.desired(now)).max();
+    fn step(&self, now: Timestamp, _: &View<'_>, kept: &mut Self::State) -> Proposal {
+        kept.resize(self.windows.len(), None);
+        let windows = self.windows.iter().zip(kept);
+        let desired = windows.filter_map(|(window, kept)| window.desired_kept(now, kept)).max();
         let replicas = self.bounds.clamp(desired.unwrap_or(self.bounds.min));
         Proposal::of(replicas, Reason::Scheduled)
     }

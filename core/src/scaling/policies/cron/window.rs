@@ -60,16 +60,43 @@ fn refuse(id: &'static str, key: &str, error: &ScheduleError) -> ConfigError {
     ConfigError::Shape { id, detail: format!("`{key}`: {error}") }
 }
 
+/// What a window asked for, and until when that holds: searching the calendar is dear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    from: Timestamp,
+    until: Timestamp,
+    desired: Option<u32>,
+}
+
 impl Window {
     /// Replicas that it asks for now; `None` outside of it.
     #[must_use]
     pub fn desired(&self, now: Timestamp) -> Option<u32> {
-        let within = match (self.start.next_unix_s(now), self.end.next_unix_s(now)) {
+        self.standing(now).desired
+    }
+
+    /// The same, looked up while nothing has fired since `kept` was made.
+    pub fn desired_kept(&self, now: Timestamp, kept: &mut Option<Standing>) -> Option<u32> {
+        let standing = match kept {
+            Some(standing) if (standing.from..standing.until).contains(&now) => *standing,
+            _ => self.standing(now),
+        };
+        *kept = Some(standing);
+        standing.desired
+    }
+
+    fn standing(&self, now: Timestamp) -> Standing {
+        let (start, end) = (self.start.next_unix_s(now), self.end.next_unix_s(now));
+        let within = match (start, end) {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(start), Some(end)) => end <= start,
         };
-        within.then_some(self.desired_replicas)
+        // What never fires is searched for again and again: nothing says until when that holds.
+        let next_s = start.zip(end).map(|(start, end)| start.min(end));
+        let until = next_s.map_or(now, |next_s| Timestamp::from_micros(next_s.saturating_mul(1_000_000)));
+        Standing { from: now, until, desired: within.then_some(self.desired_replicas) }
     }
 }
 
@@ -99,6 +126,25 @@ mod tests {
         assert_eq!(night.desired(friday(23, 0, 0)), Some(7));
         assert_eq!(night.desired(friday(5, 59, 0)), Some(7));
         assert_eq!(night.desired(friday(12, 0, 0)), None);
+    }
+
+    /// Two weeks over the change to summer time, by steps that meet no whole minute, forwards and with jumps back.
+    #[test]
+    fn what_is_kept_is_what_would_be_searched_for() {
+        for (start, end) in
+            [("0 8 * * 1-5", "30 18 * * 1-5"), ("0 22 * * *", "0 6 * * *"), ("*/7 * * * *", "*/5 * * * *")]
+        {
+            let window = window(start, end);
+            let mut kept = None;
+            let mut looked_up = 0;
+            for step in 0..40_000_i64 {
+                let back = if step % 997 == 0 { 86_400 } else { 0 };
+                let now = friday(0, 0, 29 * step - back);
+                looked_up += i64::from(kept.is_some_and(|kept: Standing| (kept.from..kept.until).contains(&now)));
+                assert_eq!(window.desired_kept(now, &mut kept), window.desired(now), "{start}, step {step}");
+            }
+            assert!(looked_up > 30_000, "{start}: {looked_up}");
+        }
     }
 
     #[test]

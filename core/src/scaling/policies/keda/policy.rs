@@ -8,6 +8,7 @@ use super::fallback::{Scale, Served, serve};
 use super::trigger::{External, Source};
 use crate::observe::{Observation, PodPhase, Pods, ReadyStatus};
 use crate::scaling::config::{self, ConfigError};
+use crate::scaling::policies::cron::window::Standing;
 use crate::scaling::policies::hpa::adapter::{AdapterState, Synced, signed, unsigned};
 use crate::scaling::policies::hpa::normalise::Limited;
 use crate::scaling::policies::{GuardProfile, Ingredients, PolicyRow, default_config};
@@ -64,8 +65,16 @@ struct KedaState {
     synced_at: Option<Timestamp>,
     /// Failures in a row, by trigger.
     failures: [u32; MOST_TRIGGERS],
+    /// What cron triggers asked for last, by trigger.
+    windows: [Option<Standing>; MOST_TRIGGERS],
     /// What the autoscaler read last.
     observed: Observed,
+}
+
+/// What reading a trigger changes besides what was observed.
+struct Counters<'a> {
+    failures: &'a mut [u32; MOST_TRIGGERS],
+    windows: &'a mut [Option<Standing>; MOST_TRIGGERS],
 }
 
 /// What was read of the triggers, a bit for each.
@@ -110,12 +119,12 @@ impl Reader<'_> {
     fn read(
         &self,
         (trigger, external): (usize, &External),
-        failures: &mut [u32; MOST_TRIGGERS],
+        counters: &mut Counters<'_>,
         observed: &mut Observed,
     ) -> Option<i64> {
-        let reading = external.read(self.now, self.seen);
+        let reading = external.read(self.now, self.seen, counters.windows.get_mut(trigger)?);
         let milli = reading.map(|reading| reading.milli);
-        let failures = failures.get_mut(trigger)?;
+        let failures = counters.failures.get_mut(trigger)?;
         let served = match milli {
             // What works needs no look at the pods.
             Some(milli) => {
@@ -175,11 +184,12 @@ impl Keda {
         let take = self.takes_observations && state.autoscaler_active;
         let mut observed = if take { state.observed } else { Observed::default() };
         let mut externals = 0;
+        let mut counters = Counters { failures: &mut state.failures, windows: &mut state.windows };
         for (i, external) in self.parts.triggers.iter().enumerate() {
             let Some(external) = external else { continue };
             externals += 1;
             if !Observed::has(observed.read, i) {
-                self.reader(now, seen).read((i, external), &mut state.failures, &mut observed);
+                self.reader(now, seen).read((i, external), &mut counters, &mut observed);
             }
         }
         // CPU says nothing about activity; a workload with nothing else is always active.
@@ -188,11 +198,12 @@ impl Keda {
 
     /// A sync of the autoscaler.
     fn sync(&self, now: Timestamp, seen: &Observation, state: &mut KedaState) -> Proposal {
-        let KedaState { autoscaler, failures, observed, .. } = &mut *state;
+        let KedaState { autoscaler, failures, windows, observed, .. } = &mut *state;
+        let mut counters = Counters { failures, windows };
         let reader = self.reader(now, seen);
         let synced = self.parts.adapter.sync(now, seen, autoscaler, |i| {
             let external = self.parts.triggers.get(i)?.as_ref()?;
-            reader.read((i, external), failures, observed)
+            reader.read((i, external), &mut counters, observed)
         });
         state.autoscaler_active = synced.active.unwrap_or(state.autoscaler_active);
         let reason = self.reason(&synced, seen.spec_replicas, state);
@@ -234,6 +245,7 @@ impl Policy for Keda {
             polled_at: None,
             synced_at: None,
             failures: [0; MOST_TRIGGERS],
+            windows: [None; MOST_TRIGGERS],
             observed: Observed::default(),
         }
     }

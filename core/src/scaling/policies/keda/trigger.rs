@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::fallback::{Target, TargetKind};
 use crate::observe::Observation;
 use crate::scaling::config::ConfigError;
-use crate::scaling::policies::cron::window::{Window, WindowConfig};
+use crate::scaling::policies::cron::window::{Standing, Window, WindowConfig};
 use crate::scaling::policies::hpa::adapter::{Kind, Metric, milli};
 use crate::scaling::policies::in_range;
 use crate::time::Timestamp;
@@ -128,14 +128,14 @@ fn cpu(id: &'static str, target: CpuTarget, value: f64) -> Result<Metric, Config
 
 impl External {
     /// What it measures now; `None` if that fails.
-    pub(super) fn read(&self, now: Timestamp, seen: &Observation) -> Option<Reading> {
+    pub(super) fn read(&self, now: Timestamp, seen: &Observation, kept: &mut Option<Standing>) -> Option<Reading> {
         match &self.source {
             Source::Requests { activation_threshold, ignore_null_values } => {
                 let rate = seen.arrival_rate().map(|rate| rate.value).or(ignore_null_values.then_some(0.0))?;
                 Some(Reading { milli: quantity_milli(rate), active: rate > *activation_threshold })
             }
             Source::Window(window) => {
-                let desired = window.desired(now);
+                let desired = window.desired_kept(now, kept);
                 Some(Reading { milli: 1_000 * i64::from(desired.unwrap_or(0)), active: desired.is_some() })
             }
         }

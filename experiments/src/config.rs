@@ -50,6 +50,9 @@ pub struct Study {
     /// Prices of a bad request at which the costs are told again, beside 1.
     #[serde(default)]
     pub kappa_sensitivity: Vec<f64>,
+    /// Whether yardsticks run too, which tell where regret comes from.
+    #[serde(default = "yes")]
+    pub yardsticks: bool,
     /// Whether one decision log per strategy and series is kept.
     #[serde(default = "yes")]
     pub decisions: bool,

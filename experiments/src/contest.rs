@@ -104,6 +104,7 @@ impl Kit<'_> {
     pub fn entrants(&self, strategy: &Strategy, label: &str) -> Result<Vec<Entrant>> {
         match &strategy.recipe {
             Recipe::Registered(policy) => Ok(vec![self.registered(strategy, policy, label)?]),
+            Recipe::Default(rule) => Ok(vec![self.with_defaults(strategy, *rule, label)]),
             Recipe::Tuned(rule) => Ok(vec![self.rule(strategy, *rule, label, false)?]),
             Recipe::Global(rule) => Ok(vec![self.rule(strategy, *rule, label, true)?]),
             Recipe::Learned(which) => self.learned(strategy, *which, label),
@@ -116,6 +117,12 @@ impl Kit<'_> {
         let spec = StrategySpec { forecaster: row.needs_forecast.then(linear_quantile), ..StrategySpec::of(policy) };
         let weights = if row.needs_forecast { self.fitted(label) } else { None };
         Ok(plain(strategy, spec, weights))
+    }
+
+    fn with_defaults(&self, strategy: &Strategy, rule: Rule, label: &str) -> Entrant {
+        let spec = rule.spec(serde_json::Value::Null);
+        let weights = if spec.forecaster.is_some() { self.fitted(label) } else { None };
+        plain(strategy, spec, weights)
     }
 
     fn rule(&self, strategy: &Strategy, rule: Rule, label: &str, global: bool) -> Result<Entrant> {

@@ -66,6 +66,7 @@ fn study_of(arguments: &EvaluateArgs) -> Study {
         registered: false,
         regimes: vec![Regime::Plain],
         kappa_sensitivity: Vec::new(),
+        yardsticks: true,
         decisions: true,
         export: false,
         bundle: Some(arguments.bundle.clone()),

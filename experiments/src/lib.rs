@@ -52,3 +52,4 @@ pub mod train;
 pub mod tune;
 pub mod tuned;
 pub mod verify;
+pub mod yardstick;

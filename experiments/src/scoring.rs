@@ -25,6 +25,7 @@ use crate::run_folder::RunFolder;
 use crate::schedule::{Crew, Shard};
 use crate::stage::Stage;
 use crate::strategies::Strategy;
+use crate::yardstick::Yardstick;
 
 /// A cell to be computed.
 pub struct Planned {
@@ -40,6 +41,7 @@ pub struct Planned {
 enum Player {
     Strategy(Box<Entrant>),
     Oracle,
+    Yardstick(Yardstick),
 }
 
 /// All cells of a study, by id, with the stages they play on.
@@ -80,6 +82,10 @@ impl Scoring<'_> {
                     let base = Base { arena, world: &world, seed: *seed, stage: plan.stages.len() };
                     plan.stages.push(Stage::new(arena, &arena.scored, &world, *seed)?);
                     self.plan_cells(&base, &entrants, &mut plan.cells);
+                    if self.study.yardsticks {
+                        let factors = self.kit.tuned.yardstick_factors(&arena.label());
+                        plan.cells.extend(Yardstick::all(factors).iter().map(|yardstick| base.yardstick(*yardstick)));
+                    }
                 }
             }
         }
@@ -158,6 +164,16 @@ impl Base<'_> {
         Planned { id: key.id(), key, stage: self.stage, player, portrait }
     }
 
+    fn yardstick(&self, yardstick: Yardstick) -> Planned {
+        let key = CellKey {
+            strategy: yardstick.knowledge.id(),
+            variant: Variant::Yardstick,
+            config: yardstick.config_hash(),
+            ..self.key(self.world.costs.kappa)
+        };
+        Planned { id: key.id(), key, stage: self.stage, player: Player::Yardstick(yardstick), portrait: None }
+    }
+
     fn oracle(&self, kappa: f64) -> Planned {
         let key = self.key(kappa);
         Planned { id: key.id(), key, stage: self.stage, player: Player::Oracle, portrait: None }
@@ -233,6 +249,7 @@ impl Plan {
         let stage = &self.stages[planned.stage];
         let (windows, guard_share) = match &planned.player {
             Player::Oracle => (oracle_windows(stage, planned.key.kappa)?, None),
+            Player::Yardstick(yardstick) => (windows(&yardstick.run(stage)?, stage.scenario.costs), None),
             Player::Strategy(entrant) => {
                 let result = play(stage, entrant, planned, folder)?;
                 (windows(&result, stage.scenario.costs), has_guard(entrant).then(|| result.guard_share()))

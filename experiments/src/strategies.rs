@@ -3,6 +3,9 @@
 //! Every registered policy is a strategy under its own id (default configuration); the table below adds the named ones.
 //! What a strategy *is* (policy, forecaster, parameters, weights) is resolved per series by [`crate::contest`].
 
+mod page;
+mod rule;
+
 use seatrial_core::scaling::policies;
 use seatrial_reports::model::Variant;
 use serde::{Deserialize, Serialize};
@@ -10,43 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ExperimentError, Result};
 use crate::protocol::CONSTANT_POLICY;
 
-/// A rule that has a grid of parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// max(forecast quantile, reactive).
-    ForecastMax,
-    /// Headroom over the present rate.
-    Headroom,
-    /// Kubernetes' HPA.
-    Hpa,
-    /// Quantile newsvendor.
-    Newsvendor,
-}
-
-impl Rule {
-    /// Id of its policy.
-    #[must_use]
-    pub const fn policy(self) -> &'static str {
-        match self {
-            Self::ForecastMax => "forecast-max",
-            Self::Headroom => "headroom",
-            Self::Hpa => "hpa",
-            Self::Newsvendor => "newsvendor",
-        }
-    }
-
-    /// Id of the strategy that is tuned per series.
-    #[must_use]
-    pub const fn tuned_id(self) -> &'static str {
-        match self {
-            Self::ForecastMax => "forecast-max",
-            Self::Headroom => "headroom-tuned",
-            Self::Hpa => "hpa-tuned",
-            Self::Newsvendor => "newsvendor-tuned",
-        }
-    }
-}
+pub use page::page;
+pub use rule::Rule;
 
 /// Which relative of the learned policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,8 +37,10 @@ pub enum Learned {
 /// What a strategy is made from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recipe {
-    /// A registered policy with its default configuration.
+    /// A registered policy that is no rule, with its default configuration.
     Registered(&'static str),
+    /// A rule with its policy's default configuration.
+    Default(Rule),
     /// A rule with parameters chosen per series.
     Tuned(Rule),
     /// A rule with one set of parameters for all series.
@@ -98,64 +68,68 @@ impl Strategy {
     }
 }
 
-type Named = (&'static str, Variant, Recipe, &'static str);
+type Named = (&'static str, Learned, &'static str);
 
-/// The named strategies, alphabetical.
-const NAMED: &[Named] = &[
-    ("forecast-max", Variant::Attribution, Recipe::Tuned(Rule::ForecastMax), "forecast-max, tuned per series"),
-    (
-        "headroom-constant",
-        Variant::Attribution,
-        Recipe::Learned(Learned::ConstantHeadroom),
-        "best constant headroom over the learned forecast",
-    ),
-    ("headroom-tuned", Variant::Tuned, Recipe::Tuned(Rule::Headroom), "headroom over persistence, tuned per series"),
-    ("hpa-default", Variant::Default, Recipe::Registered("hpa"), "HPA as shipped: 80 % CPU, default behaviour"),
-    ("hpa-global", Variant::Global, Recipe::Global(Rule::Hpa), "HPA, one configuration for all series"),
-    ("hpa-tuned", Variant::Tuned, Recipe::Tuned(Rule::Hpa), "HPA, best of at least 500 configurations per series"),
-    ("lstm-dqn", Variant::Learned, Recipe::Learned(Learned::Trained), "DQN over headroom actions on LSTM forecasts"),
-    (
-        "lstm-dqn-no-floor",
-        Variant::Attribution,
-        Recipe::Learned(Learned::NoFloor),
-        "lstm-dqn without the guard's reactive floor",
-    ),
-    (
-        "lstm-dqn-persistence",
-        Variant::Attribution,
-        Recipe::Learned(Learned::Persistence),
-        "the same agent trained on the persistence forecast",
-    ),
-    ("lstm-dqn-random", Variant::Attribution, Recipe::Learned(Learned::Random), "random actions under the same guard"),
-    ("lstm-dqn-untrained", Variant::Attribution, Recipe::Learned(Learned::Untrained), "the same net before training"),
-    (
-        "newsvendor-global",
-        Variant::Global,
-        Recipe::Global(Rule::Newsvendor),
-        "newsvendor, one configuration for all series",
-    ),
-    ("newsvendor-tuned", Variant::Tuned, Recipe::Tuned(Rule::Newsvendor), "quantile newsvendor, tuned per series"),
+/// The learned policy and its relatives, alphabetical.
+const LEARNED: &[Named] = &[
+    ("headroom-constant", Learned::ConstantHeadroom, "best constant headroom over the learned forecast"),
+    ("lstm-dqn", Learned::Trained, "DQN over headroom actions on LSTM forecasts"),
+    ("lstm-dqn-no-floor", Learned::NoFloor, "lstm-dqn without the guard's reactive floor"),
+    ("lstm-dqn-persistence", Learned::Persistence, "the same agent trained on the persistence forecast"),
+    ("lstm-dqn-random", Learned::Random, "random actions under the same guard"),
+    ("lstm-dqn-untrained", Learned::Untrained, "the same net before training"),
 ];
+
+fn learned() -> impl Iterator<Item = (Strategy, String)> {
+    LEARNED.iter().map(|(id, which, summary)| {
+        let variant = if *which == Learned::Trained { Variant::Learned } else { Variant::Attribution };
+        (Strategy { id: (*id).to_owned(), variant, recipe: Recipe::Learned(*which) }, (*summary).to_owned())
+    })
+}
+
+fn tuned(rule: Rule) -> [(Strategy, String); 2] {
+    let variant = if rule == Rule::ForecastMax { Variant::Attribution } else { Variant::Tuned };
+    let words = rule.summary();
+    [
+        (
+            Strategy { id: rule.tuned_id(), variant, recipe: Recipe::Tuned(rule) },
+            format!("{words}, tuned per series ({} configurations)", crate::tune::grid_size(rule)),
+        ),
+        (
+            Strategy { id: rule.global_id(), variant: Variant::Global, recipe: Recipe::Global(rule) },
+            format!("{words}, one configuration for all series"),
+        ),
+    ]
+}
+
+fn with_defaults(rule: Rule) -> Strategy {
+    Strategy { id: rule.default_id(), variant: Variant::Default, recipe: Recipe::Default(rule) }
+}
+
+/// The registered policies with their defaults, under their own ids but where such an id says something else.
+fn registered() -> impl Iterator<Item = (Strategy, String)> {
+    policies::POLICIES.iter().filter(|row| !row.needs_weights).map(|row| {
+        let rule = Rule::all().find(|rule| rule.is_its_policy() && rule.policy() == row.id);
+        let strategy = match rule {
+            Some(rule) if LONG_DEFAULTS.contains(&rule) => with_defaults(rule),
+            Some(rule) => Strategy { id: row.id.to_owned(), ..with_defaults(rule) },
+            None => Strategy { id: row.id.to_owned(), variant: Variant::Default, recipe: Recipe::Registered(row.id) },
+        };
+        (strategy, row.summary.to_owned())
+    })
+}
+
+/// Rules whose defaults are listed as `x-default`: P1 names `hpa-default` so, and `forecast-max` is its tuned row.
+const LONG_DEFAULTS: [Rule; 2] = [Rule::ForecastMax, Rule::Hpa];
 
 /// Every strategy with its one-line summary, alphabetical.
 #[must_use]
 pub fn known() -> Vec<(Strategy, String)> {
-    let named = NAMED.iter().map(|(id, variant, recipe, summary)| {
-        (Strategy { id: (*id).to_owned(), variant: *variant, recipe: recipe.clone() }, (*summary).to_owned())
-    });
-    let registered =
-        policies::POLICIES.iter().filter(|row| !row.needs_weights && named_row(row.id).is_none()).map(|row| {
-            let strategy =
-                Strategy { id: row.id.to_owned(), variant: Variant::Default, recipe: Recipe::Registered(row.id) };
-            (strategy, row.summary.to_owned())
-        });
-    let mut all: Vec<_> = named.chain(registered).collect();
+    let foreign = Rule::all().filter(|rule| !rule.is_its_policy());
+    let foreign = foreign.map(|rule| (with_defaults(rule), format!("{}, defaults", rule.summary())));
+    let mut all: Vec<_> = learned().chain(Rule::all().flat_map(tuned)).chain(foreign).chain(registered()).collect();
     all.sort_by(|a, b| a.0.id.cmp(&b.0.id));
     all
-}
-
-fn named_row(id: &str) -> Option<&'static Named> {
-    NAMED.iter().find(|row| row.0 == id)
 }
 
 /// The strategy `id`, named at `place`.
@@ -167,6 +141,9 @@ pub fn find(id: &str, place: &str) -> Result<Strategy> {
     if let Some((strategy, _)) = all.iter().find(|(strategy, _)| strategy.id == id) {
         return Ok(strategy.clone());
     }
+    if let Some(rule) = Rule::all().find(|rule| rule.default_id() == id) {
+        return Ok(with_defaults(rule));
+    }
     let ids: Vec<&str> = all.iter().map(|(strategy, _)| strategy.id.as_str()).collect();
     Err(ExperimentError::UnknownStrategy { place: place.to_owned(), id: id.to_owned(), known: ids.join(", ") })
 }
@@ -175,19 +152,17 @@ pub fn find(id: &str, place: &str) -> Result<Strategy> {
 /// number of replicas that no one chose for this load compares with nothing; name `static` to have it.
 #[must_use]
 pub fn registered_beside(chosen: &[Strategy]) -> Vec<Strategy> {
-    let covered = |policy: &str| {
-        policy == CONSTANT_POLICY
-            || chosen.iter().any(|s| s.id == policy || s.recipe == Recipe::Registered(policy_id(policy)))
+    let covered = |one: &Strategy| {
+        one.id == CONSTANT_POLICY || chosen.iter().any(|other| other.id == one.id || other.recipe == one.recipe)
     };
-    known()
-        .into_iter()
-        .map(|(strategy, _)| strategy)
-        .filter(|strategy| matches!(strategy.recipe, Recipe::Registered(policy) if strategy.id == policy && !covered(policy)))
-        .collect()
+    let tuned = |one: &Strategy| matches!(one.recipe, Recipe::Default(rule) if chosen.iter().any(|other| other.id == rule.policy()));
+    registered().map(|(strategy, _)| strategy).filter(|strategy| !covered(strategy) && !tuned(strategy)).collect()
 }
 
-fn policy_id(id: &str) -> &'static str {
-    policies::POLICIES.iter().find(|row| row.id == id).map_or("", |row| row.id)
+/// Whether a study gets this strategy by `registered = true` alone.
+#[must_use]
+pub fn is_registered(strategy: &Strategy) -> bool {
+    registered().any(|(registered, _)| registered == *strategy)
 }
 
 #[cfg(test)]
@@ -195,16 +170,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_alphabetical_and_every_recipe_names_a_registered_policy() {
-        assert!(NAMED.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        for (strategy, _) in known() {
+    fn ids_are_unique_and_every_recipe_names_a_registered_policy() {
+        assert!(LEARNED.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let known = known();
+        assert!(known.windows(2).all(|pair| pair[0].0.id < pair[1].0.id));
+        for (strategy, _) in &known {
             let policy = match strategy.recipe {
                 Recipe::Registered(policy) => policy,
-                Recipe::Tuned(rule) | Recipe::Global(rule) => rule.policy(),
+                Recipe::Default(rule) | Recipe::Tuned(rule) | Recipe::Global(rule) => rule.policy(),
                 Recipe::Learned(_) => "lstm-dqn",
             };
             assert!(policies::POLICIES.iter().any(|row| row.id == policy), "{}: {policy}", strategy.id);
         }
+    }
+
+    #[test]
+    fn every_rule_has_its_three_strategies() {
+        for rule in Rule::all() {
+            assert_eq!(find(&rule.default_id(), "test").unwrap().recipe, Recipe::Default(rule));
+            assert_eq!(find(&rule.tuned_id(), "test").unwrap().recipe, Recipe::Tuned(rule));
+            assert_eq!(find(&rule.global_id(), "test").unwrap().recipe, Recipe::Global(rule));
+        }
+        assert_eq!(find("headroom", "test").unwrap().recipe, Recipe::Default(Rule::Headroom));
+        assert_eq!(find("forecast-max", "test").unwrap().variant, Variant::Attribution);
     }
 
     #[test]
@@ -213,6 +201,7 @@ mod tests {
         let beside = registered_beside(&chosen);
         assert!(beside.iter().any(|strategy| strategy.id == "headroom"));
         assert!(beside.iter().all(|strategy| strategy.id != "static"), "a constant is no rule");
-        assert!(beside.iter().all(|strategy| strategy.recipe != Recipe::Registered("hpa") && !strategy.is_learned()));
+        assert!(beside.iter().all(is_registered) && is_registered(&chosen[0]));
+        assert!(beside.iter().all(|strategy| strategy.recipe != Recipe::Default(Rule::Hpa) && !strategy.is_learned()));
     }
 }

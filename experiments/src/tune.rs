@@ -3,8 +3,10 @@
 //! A trial is one configuration scored on one series; all trials are kept. The test part is never touched: stages are made
 //! from [`Arena::tuning_part`] and [`Arena::validation_part`] alone. Ties go to the earlier row of the grid.
 
+mod factors;
 mod grid;
 mod kept;
+mod mixture;
 
 use std::collections::BTreeMap;
 
@@ -87,6 +89,7 @@ impl Tuner<'_> {
             fit_seed: u64,
             limits: Option<(u32, u32)>,
             rules: Vec<Rule>,
+            yardsticks: bool,
             series: Vec<(String, &'a str, String)>,
         }
         let series = self.arenas.iter().map(|arena| {
@@ -101,6 +104,7 @@ impl Tuner<'_> {
             fit_seed: self.study.seeds.training_base,
             limits: self.study.limits.map(|limits| (limits.min, limits.max)),
             rules: rules_of(strategies),
+            yardsticks: self.study.yardsticks,
             series: series.collect(),
         })
     }
@@ -126,9 +130,26 @@ impl Tuner<'_> {
         }
         tuned.series = self.crew.map("fits", &trainable, |arena| self.fit(arena))?;
         let stages = self.stages(&trainable)?;
-        let trials = self.trials(&tuned.series, &rules);
-        let costs = self.costs("trials", &batches(&trials, &stages))?;
-        Ok(conclude(tuned, &trials, &costs))
+        let mut outcome = Outcome { tuned, trials: Vec::new() };
+        let own: Vec<Rule> = rules.iter().copied().filter(|rule| *rule != Rule::Mixture).collect();
+        self.search(&mut outcome, &own, &stages)?;
+        if rules.contains(&Rule::Mixture) {
+            // Its members are the winners of the others, so it comes last.
+            self.search(&mut outcome, &[Rule::Mixture], &stages)?;
+            mixture::generalise(&mut outcome.tuned);
+        }
+        if self.study.yardsticks {
+            outcome.tuned.yardstick_factors = self.factors(&trainable, &stages)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Scores every configuration of `rules` on every series and adds winners and trials.
+    fn search(&self, outcome: &mut Outcome, rules: &[Rule], stages: &[Vec<Stage>]) -> Result<()> {
+        let trials = self.trials(&outcome.tuned.series, rules);
+        let costs = self.costs("trials", &batches(&trials, stages))?;
+        conclude(outcome, &trials, &costs);
+        Ok(())
     }
 
     fn world(&self) -> Scenario {
@@ -170,8 +191,9 @@ impl Tuner<'_> {
         for (arena, tuning) in series.iter().enumerate() {
             for rule in rules {
                 for (number, spec) in self.chosen(*rule).into_iter().enumerate() {
+                    let spec = if *rule == Rule::Mixture { mixture::of_winners(&spec, &tuning.rules) } else { spec };
                     let weights = spec.forecaster.is_some().then(|| tuning.fitted()).flatten();
-                    let strategy = rule.tuned_id().to_owned();
+                    let strategy = rule.tuned_id();
                     let entrant = Entrant { strategy, variant: Variant::Tuned, spec, weights, train_seed: None };
                     trials.push(Trial { arena, rule: *rule, number, entrant });
                 }
@@ -261,6 +283,9 @@ fn rules_of(strategies: &[Strategy]) -> Vec<Rule> {
             _ => None,
         })
         .collect();
+    if rules.contains(&Rule::Mixture) {
+        rules.extend(mixture::MEMBERS);
+    }
     rules.sort_unstable();
     rules.dedup();
     rules
@@ -289,7 +314,8 @@ fn least(costs: &[f64]) -> usize {
     (0..costs.len()).fold(0, better)
 }
 
-fn conclude(mut tuned: Tuned, trials: &[Trial], costs: &[f64]) -> Outcome {
+fn conclude(outcome: &mut Outcome, trials: &[Trial], costs: &[f64]) {
+    let tuned = &mut outcome.tuned;
     let mut logs: BTreeMap<(Rule, usize), Vec<f64>> = BTreeMap::new();
     let mut counts: BTreeMap<(usize, Rule), usize> = BTreeMap::new();
     for (trial, cost) in trials.iter().zip(costs) {
@@ -314,14 +340,13 @@ fn conclude(mut tuned: Tuned, trials: &[Trial], costs: &[f64]) -> Outcome {
             tuned.global.insert(trial.rule, winner(&trial.entrant.spec, cost, tried));
         }
     }
-    let rows = trials.iter().zip(costs).map(|(trial, cost)| TrialRow {
+    outcome.trials.extend(trials.iter().zip(costs).map(|(trial, cost)| TrialRow {
         strategy: trial.entrant.strategy.clone(),
         series: tuned.series[trial.arena].label.clone(),
         trial: trial.number as u64,
         config: serde_json::to_value(&trial.entrant.spec).unwrap_or_default(),
         validation_cost: *cost,
-    });
-    Outcome { trials: rows.collect(), tuned }
+    }));
 }
 
 fn winner(spec: &StrategySpec, cost: f64, trials: usize) -> Winner {

@@ -21,9 +21,12 @@ use crate::hash;
 use crate::learned::Member;
 use crate::run_folder::read_json;
 use crate::strategies::Rule;
+use crate::yardstick::Factors;
 
 /// Version of the file.
 pub const TUNED_SCHEMA: u32 = 1;
+/// Stands for all series together.
+pub const ALL_SERIES: &str = "*";
 /// Name of the file.
 pub const TUNED_FILE: &str = "tuned.json";
 
@@ -102,6 +105,9 @@ pub struct Tuned {
     pub series: Vec<SeriesTuning>,
     /// One configuration for all series, by rule.
     pub global: BTreeMap<Rule, Winner>,
+    /// Factors of the yardsticks by series; under `*` those that are best over all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub yardstick_factors: BTreeMap<String, Factors>,
     /// Constant headrooms by series and member.
     #[serde(default)]
     pub constant_headroom: Vec<ConstantHeadroom>,
@@ -147,6 +153,12 @@ impl Tuned {
     #[must_use]
     pub fn series(&self, label: &str) -> Option<&SeriesTuning> {
         self.series.iter().find(|series| series.label == label)
+    }
+
+    /// The factors of the yardsticks on a series: its own, else those that are best over all.
+    #[must_use]
+    pub fn yardstick_factors(&self, label: &str) -> Option<&Factors> {
+        self.yardstick_factors.get(label).or_else(|| self.yardstick_factors.get(ALL_SERIES))
     }
 
     /// A fitted forecaster for series that have none of their own: that of the first series.

@@ -57,6 +57,7 @@ fn write_study(folder: &Path, edit: impl Fn(String) -> String) -> PathBuf {
 name = "small"
 protocol = "p1"
 strategies = ["hpa-default", "headroom"]
+yardsticks = false
 [seeds]
 evaluation = [1, 2]
 tuning = [11]

@@ -59,6 +59,10 @@ pub mod yardstick {
 }
 
 impl Variant {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Default, Self::Tuned, Self::Global, Self::Learned, Self::Attribution, Self::Oracle, Self::Yardstick];
+
     /// Whether it could be deployed, and so is compared with others.
     #[must_use]
     pub const fn competes(self) -> bool {

@@ -8,9 +8,6 @@ use seatrial_reports::model::{CellRow, Variant, WindowRow};
 use super::{CELL_SCHEMA, Cell};
 use crate::error::{ExperimentError, Result};
 
-const VARIANTS: [Variant; 6] =
-    [Variant::Default, Variant::Tuned, Variant::Global, Variant::Learned, Variant::Attribution, Variant::Oracle];
-
 type NumberOf = (&'static str, fn(&WindowRow) -> f64, fn(&mut WindowRow) -> &mut f64);
 
 /// The number columns of a window, in order.
@@ -107,12 +104,13 @@ fn take_apart(table: &Table) -> std::result::Result<Vec<Cell>, TableError> {
 fn cell_at(table: &Table, index: usize) -> std::result::Result<Cell, TableError> {
     let text = |name: &str| table.texts(name).map(|texts| texts[index].clone());
     let word = text("variant")?;
-    let variant = VARIANTS.into_iter().find(|variant| variant.as_str() == word).ok_or_else(|| TableError::Value {
-        file: "cells".into(),
-        column: "variant".into(),
-        row: index,
-        detail: format!("`{word}` is no variant"),
-    })?;
+    let variant =
+        Variant::ALL.into_iter().find(|variant| variant.as_str() == word).ok_or_else(|| TableError::Value {
+            file: "cells".into(),
+            column: "variant".into(),
+            row: index,
+            detail: format!("`{word}` is no variant"),
+        })?;
     let row = CellRow {
         strategy: text("strategy")?,
         variant,
@@ -169,6 +167,19 @@ mod tests {
             guard_share: Some(0.125),
         };
         Cell { id: id.into(), kappa: 1.0, row }
+    }
+
+    #[test]
+    fn every_variant_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cells.parquet");
+        let of = |(place, variant)| {
+            let cell = cell(&format!("{place}"), None);
+            Cell { row: CellRow { variant, ..cell.row.clone() }, ..cell }
+        };
+        let cells: Vec<Cell> = Variant::ALL.into_iter().enumerate().map(of).collect();
+        write_cells(&path, &cells).unwrap();
+        assert_eq!(read_cells(&path).unwrap(), cells);
     }
 
     #[test]

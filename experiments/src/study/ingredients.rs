@@ -42,6 +42,11 @@ impl Setup {
             }
             trials.extend(chosen);
         }
+        if self.study.yardsticks && tuned.yardstick_factors.is_empty() {
+            self.tell(
+                "no factors were chosen for the yardsticks (tuning chooses them): regret is not split into its shares",
+            );
+        }
         if !trials.is_empty() {
             write_trials(&self.folder, &trials)?;
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::config::{self, Study};
 use crate::error::{ExperimentError, Result};
 use crate::run_folder::RunFolder;
-use crate::strategies::{self, Recipe, Strategy};
+use crate::strategies::{self, Recipe};
 
 /// Differences that are named; more are counted.
 const MOST_NAMED: usize = 3;
@@ -53,9 +53,9 @@ fn without_additions(there: &Study, asked: &Study) -> (Study, Study) {
 }
 
 fn is_addition(id: &str, study: &Study) -> bool {
-    let Ok(Strategy { recipe, .. }) = strategies::find(id, "") else { return study.registered };
-    match recipe {
-        Recipe::Registered(policy) => study.registered && policy == id,
+    let Ok(strategy) = strategies::find(id, "") else { return study.registered };
+    match strategy.recipe {
+        Recipe::Registered(_) | Recipe::Default(_) => study.registered && strategies::is_registered(&strategy),
         Recipe::Learned(_) => study.bundle.is_some(),
         Recipe::Tuned(_) | Recipe::Global(_) => false,
     }

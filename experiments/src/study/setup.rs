@@ -124,15 +124,9 @@ impl Setup {
     pub fn use_global_rules(&mut self) {
         for strategy in &mut self.strategies {
             if let Recipe::Tuned(rule) = strategy.recipe {
-                *strategy = Strategy {
-                    id: format!("{}-global", rule.policy()),
-                    variant: Variant::Global,
-                    recipe: Recipe::Global(rule),
-                };
+                *strategy = Strategy { id: rule.global_id(), variant: Variant::Global, recipe: Recipe::Global(rule) };
             }
         }
-        // Only these two have a global relative among the named strategies.
-        self.strategies.retain(|strategy| strategies::find(&strategy.id, "").is_ok());
     }
 
     /// The folder of committed parameters and weights, if the study names one.

@@ -1,6 +1,6 @@
 //! What foresight is worth: J/J* of plans that know the true rate so many seconds ahead, beside the best strategy.
 
-use super::axis::{self, Scale};
+use super::axis::{self, Scale, end_of_many};
 use super::place::Heading;
 use super::scene::{Frame, Hold, INK, LABEL, Rgb, SOFT, Scene};
 use super::{Sketch, Source};
@@ -40,8 +40,8 @@ fn sketch(scope: &Scope, source: &Source<'_>) -> Option<Sketch> {
     let told: Vec<String> =
         steps.iter().map(|(ahead, g)| format!("{ahead}: {}", with_interval(Some(g), |x| grouped(x, 3)))).collect();
     let caption = format!(
-        "J/J* of plans that know the true rate that far ahead and believe that it stays so afterwards, under the same random starts, cadence \
-         and kernel as every strategy ({}). {}. The dashed line is the cheapest strategy, {} at {}; what lies between it and the ladder at \
+        "J/J* of plans that know the true rate that far ahead and hold a tuned reserve over it afterwards, under the same random starts, \
+         cadence and kernel as every strategy ({}). {}. The dashed line is the cheapest strategy, {} at {}; what lies between it and the ladder at \
          the lead time of 90 s is what better forecasts could win at most.",
         scope.size_in_words(),
         told.join("; "),
@@ -54,8 +54,10 @@ fn sketch(scope: &Scope, source: &Source<'_>) -> Option<Sketch> {
 }
 
 fn scene(steps: &[Step], (best, rival): &(String, Estimate), heading: &Heading) -> Option<Scene> {
+    let values: Vec<f64> = steps.iter().map(|(_, g)| g.value).collect();
+    let limit = end_of_many(&values, 1.0, 2.0).max(rival.value);
     let ends = steps.iter().flat_map(|(_, g)| [Some(g.value), g.low, g.high]).flatten();
-    let scale = Scale::linear(ends.chain([1.0, rival.value]), false)?;
+    let scale = Scale::linear(ends.filter(|x| *x <= limit).chain([1.0, rival.value]), false)?;
     let left = 24.0 + axis::labels_width(&scale, 6) + LABEL;
     let frame = Frame { left, top: 84.0, right: WIDTH - 24.0, bottom: HEIGHT - 56.0 };
     let mut scene = Scene::new(WIDTH, HEIGHT);
@@ -66,18 +68,25 @@ fn scene(steps: &[Step], (best, rival): &(String, Estimate), heading: &Heading) 
     let level = scale.y(rival.value, &frame);
     scene.dashed((frame.left, level), (frame.right, level), INK);
     scene.text((frame.right, level + 1.2 * LABEL), best, (LABEL, INK, Hold::End));
-    scene.line(steps.iter().enumerate().map(|(i, (_, g))| (x(i), scale.y(g.value, &frame))).collect(), LINE, 1.5);
+    let within = steps.iter().enumerate().filter(|(_, (_, g))| g.value <= scale.high);
+    scene.line(within.map(|(i, (_, g))| (x(i), scale.y(g.value, &frame))).collect(), LINE, 1.5);
     for (i, (ahead, g)) in steps.iter().enumerate() {
         whisker(&mut scene, x(i), g, (&scale, &frame));
         scene.text((x(i), frame.bottom + 1.4 * LABEL), ahead, (LABEL, SOFT, Hold::Middle));
     }
     scene.text((frame.left, 72.0), "J/J*", (LABEL, SOFT, Hold::Start));
-    let title = "true rate known ahead (then taken to stay)";
+    let title = "true rate known ahead; afterwards a tuned reserve over it";
     scene.text(((frame.left + frame.right) / 2.0, HEIGHT - 14.0), title, (LABEL, INK, Hold::Middle));
     Some(scene)
 }
 
+/// A dot with its interval; what lies beyond the scale is an arrow with its value.
 fn whisker(scene: &mut Scene, x: f64, g: &Estimate, (scale, frame): (&Scale, &Frame)) {
+    if g.value > scale.high {
+        scene.arrow((x, frame.top), (0.0, -1.0), (20.0, LINE));
+        scene.text((x + 10.0, frame.top + 18.0), &grouped(g.value, 2), (LABEL, INK, Hold::Start));
+        return;
+    }
     if let (Some(low), Some(high)) = (g.low, g.high) {
         scene.line(vec![(x, scale.y(low, frame)), (x, scale.y(high, frame))], LINE, 2.0);
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::import_command::ImportArgs;
+use crate::tune_command::TuneArgs;
 
 /// Train, compare and prove autoscaling policies on traces.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Looks at one trace.
     Trace(TraceArgs),
+    /// Finds better settings for the autoscalers you run, from the load they met; writes files, applies nothing.
+    Tune(TuneArgs),
 }
 
 /// What to list.

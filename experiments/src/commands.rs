@@ -11,7 +11,9 @@ use crate::error::{ExperimentError, Result};
 use crate::progress::Display;
 use crate::run_folder::RunFolder;
 use crate::schedule::Crew;
-use crate::{evaluate, export, import_command, list, log_command, query, report, study, trace_command, verify};
+use crate::{
+    evaluate, export, import_command, list, log_command, query, report, study, trace_command, tune_command, verify,
+};
 
 /// What only a program can know: environment, terminal, clock, signals.
 #[derive(Clone, Debug)]
@@ -67,5 +69,6 @@ pub fn execute(cli: &Cli, shell: &Shell) -> Result<()> {
             TraceAction::Describe(file) => trace_command::describe(file, shell),
             TraceAction::Plot(plot) => trace_command::plot(plot, shell),
         },
+        Command::Tune(arguments) => tune_command::tune(arguments, shell),
     }
 }

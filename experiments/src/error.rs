@@ -68,6 +68,9 @@ pub enum ExperimentError {
     /// A foreign file or server cannot be imported.
     #[error("import: {0}")]
     Import(String),
+    /// A manifest cannot be read, or says what is impossible.
+    #[error("{0}")]
+    Manifest(String),
     /// A strategy cannot be built.
     #[error("strategy `{strategy}`: {source}")]
     Strategy {

@@ -22,6 +22,8 @@ pub use arguments::{
     CsvArgs, DecisionsArgs, HpaArgs, ImportArgs, ImportSource, PrometheusArgs, TimeFormatWord, TraceTargetArgs,
     UnitWord,
 };
+pub(crate) use arguments::{shown, span};
+pub(crate) use destination::write_new;
 
 use crate::commands::Shell;
 use crate::error::Result;

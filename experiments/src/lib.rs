@@ -10,7 +10,7 @@
 //! | [`cells`], [`scoring`], [`portrait`] | the unit of evidence, all of them, and their pictures |
 //! | [`schedule`], [`progress`] | in parallel, resumable, with the time left |
 //! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`], [`schemas`] | where results lie and what they were made from |
-//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`trace_command`] | the commands |
+//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`trace_command`], [`tune_command`] | the commands |
 
 #[macro_use]
 mod output;
@@ -50,6 +50,7 @@ pub mod trace_command;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod tune;
+pub mod tune_command;
 pub mod tuned;
 pub mod verify;
 pub mod yardstick;

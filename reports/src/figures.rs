@@ -23,6 +23,7 @@ mod render;
 mod scene;
 mod timeline;
 mod trace;
+mod tuning;
 
 use crate::error::ReportError;
 use crate::evaluation::Evaluation;
@@ -31,6 +32,7 @@ use crate::model::StudyData;
 pub use decision_log::decision_log;
 pub(crate) use render::png_to;
 pub use trace::{MOST_COLUMNS, TraceColumn, TraceLevel, TraceOverview, TracePanel, TracePart, trace_overview};
+pub use tuning::{TuningCurve, TuningPoint, TuningRole, tuning_curve};
 
 /// What a figure is drawn from.
 #[derive(Clone, Copy, Debug)]

@@ -99,7 +99,7 @@ fn laid(table: Table) -> Laid {
 }
 
 /// HTML of a text in which what stands between backticks is code.
-fn coded(text: &str) -> String {
+pub(crate) fn coded(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let parts: Vec<&str> = text.split('`').collect();
     for (i, part) in parts.iter().enumerate() {

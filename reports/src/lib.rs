@@ -9,7 +9,7 @@
 //! | [`summary`] | `summary.json`, the interface that scripts hold on to |
 //! | [`tables`] | CSV, Markdown, LaTeX and plain text |
 //! | [`figures`] | SVG and PNG with the shipped font, each with its data |
-//! | [`html`] | the self-contained page |
+//! | [`html`], [`tuning`] | the self-contained page of a study, and that of `seatrial tune` |
 //! | [`mod@write`] | everything into a run folder |
 //! | `analysis` | questions over several runs, on polars (feature `analysis`) |
 //!
@@ -27,6 +27,7 @@ pub mod model;
 pub mod stats;
 pub mod summary;
 pub mod tables;
+pub mod tuning;
 pub mod write;
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ impl From<TimeFormatWord> for TimeFormat {
 }
 
 /// A positive span as Prometheus writes it: `15s`, `1m30s`, `500ms`, `1d`.
-fn span(text: &str) -> Result<Span, String> {
+pub(crate) fn span(text: &str) -> Result<Span, String> {
     let refuse = || format!("`{text}` is no span: write it as 15s, 5m, 1h30m or 500ms");
     let mut rest = text;
     let mut total_ms: i64 = 0;
@@ -214,7 +214,7 @@ fn unit(text: &str) -> Option<(i64, usize)> {
 }
 
 /// A span as this command line reads it.
-pub(super) fn shown(span: Span) -> String {
+pub(crate) fn shown(span: Span) -> String {
     let micros = span.micros();
     match (micros % 1_000_000, micros / 1_000_000) {
         (0, seconds) => format!("{seconds}s"),

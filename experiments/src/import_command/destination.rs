@@ -59,7 +59,7 @@ impl<'a> Destination<'a> {
 ///
 /// # Errors
 /// If another content is there and may not be replaced.
-pub(super) fn write_new(path: &Path, bytes: &[u8], force: bool) -> Result<&'static str> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8], force: bool) -> Result<&'static str> {
     match std::fs::read(path) {
         Ok(old) if old == bytes => return Ok("unchanged"),
         Ok(_) if !force => return Err(occupied(path)),

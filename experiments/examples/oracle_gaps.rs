@@ -72,6 +72,7 @@ fn cost_of_changes(scenario: &Scenario, certified: &Certified) -> f64 {
 }
 
 /// Every series that protocol P1 can read as a load and whose label contains `wanted`.
+#[expect(clippy::disallowed_methods, reason = "an example is a composition root, where the environment is read")]
 fn arenas(wanted: &str) -> anyhow::Result<Vec<Arena>> {
     let folders: Vec<PathBuf> = std::env::var_os("SEATRIAL_TRACES")
         .map(|folders| std::env::split_paths(&folders).collect())

@@ -5,7 +5,7 @@
     reason = "an integration test: what the functions beside the tests unwrap is a failure too"
 )]
 
-use seatrial_operator::manifest::crd_yaml;
+use seatrial_operator::manifest::{Settings, crd_yaml, install_yaml};
 use seatrial_operator::queries::DEFAULT_QUERIES;
 use seatrial_operator::scaling_policy::{Actuator, Mode, ScalingPolicy};
 use serde_json::Value;
@@ -36,6 +36,16 @@ fn rules_at(pointer: &str) -> Vec<String> {
 #[test]
 fn the_committed_yaml_is_up_to_date() {
     assert!(crd_yaml().unwrap() == COMMITTED, "operator/yaml/crd.yaml is stale: run `cargo xtask generate`");
+}
+
+#[test]
+fn the_committed_installation_is_up_to_date() {
+    let generated = install_yaml(&Settings::default()).unwrap();
+    assert!(
+        generated == include_str!("../yaml/install.yaml"),
+        "operator/yaml/install.yaml is stale: run `cargo xtask generate`"
+    );
+    assert!(generated.ends_with('\n') && !generated.contains("kind: PodDisruptionBudget"));
 }
 
 #[test]

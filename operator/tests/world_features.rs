@@ -1,6 +1,5 @@
 //! The default queries read back the gym's features from what the demo world exposes.
 
-#![cfg(feature = "rehearse")]
 #![expect(
     clippy::unwrap_used,
     reason = "an integration test: what the functions beside the tests unwrap is a failure too"

@@ -2,7 +2,6 @@
 //!
 //! Runs where the program `prometheus` is installed; elsewhere it says on the terminal that it was skipped.
 
-#![cfg(feature = "rehearse")]
 #![expect(
     clippy::unwrap_used,
     reason = "an integration test: what the functions beside the tests unwrap is a failure too"

@@ -1,7 +1,7 @@
 //! What the operator may do: the one list from which roles are written and which `check` asks the API server about.
 //!
 //! Each grant stands for requests of the shell: watches list and watch (they never get), the hands patch, Events are
-//! created and counted up. Least privilege is tried on a real API server by `tests/real_manifests.rs`.
+//! created and counted up. Least privilege is tried on a real API server by `tests/real/manifests.rs`.
 
 use serde_json::{Value, json};
 

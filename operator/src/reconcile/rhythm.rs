@@ -1,7 +1,8 @@
 //! When a policy decides: as soon as a new sample is there, at the latest a little after it should have been.
 //!
 //! Prometheus does not tell of a scrape, so the newest sample's time is asked for, first when the next scrape is due, then
-//! twice a second. What has no sample time (a query of the user's own) goes by the policy's cadence alone.
+//! twice a second. What has no sample time (a query of the user's own), or decides more often than there are scrapes, goes by the
+//! policy's cadence alone.
 
 use seatrial_core::time::{Span, Timestamp};
 
@@ -65,7 +66,9 @@ impl Rhythm {
         };
         // Half a scrape early is still this decision's sample, not the one before.
         let early = next_at - self.scrape / 2;
-        let late = if self.newest.is_some() { next_at + self.pace.scaled(GRACE) } else { next_at };
+        // A policy that decides more often than there are scrapes (`kpa`) waits for none.
+        let waits = self.newest.is_some() && next_at.since(self.decided_at) > self.scrape / 2;
+        let late = if waits { next_at + self.pace.scaled(GRACE) } else { next_at };
         let again = self.again_at.is_some_and(|at| now >= at);
         if again || (fresh && now >= early) || now >= late { None } else { Some(self.wake_at(now)) }
     }
@@ -149,6 +152,15 @@ mod tests {
         assert_eq!(rhythm.wake_at(at(100_100)), at(115_000));
         assert_eq!(rhythm.next_poll(at(114_999)), Some(at(115_499)));
         assert_eq!(rhythm.next_poll(at(115_000)), None);
+    }
+
+    #[test]
+    fn a_cadence_shorter_than_the_scrape_interval_waits_for_no_sample() {
+        let mut rhythm = rhythm();
+        rhythm.decided(at(100_000), Some(at(102_000)));
+        assert_eq!(rhythm.wake_at(at(100_010)), at(102_000));
+        assert!(rhythm.next_poll(at(101_999)).is_some());
+        assert_eq!(rhythm.next_poll(at(102_000)), None, "the sample of 99.8 s is still the newest");
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::Client;
@@ -82,7 +82,14 @@ struct State {
     store: Store,
     seen: Vec<Seen>,
     faults: Vec<Fault>,
+    /// Most objects in an answer to a list, whatever was asked for.
+    page: Option<usize>,
+    /// How late events of a watch come, by resource.
+    delays: BTreeMap<String, Duration>,
 }
+
+/// Most events of a watch that are late at the same time.
+const MOST_LATE: usize = 256;
 
 /// See the module. Clones share everything.
 #[derive(Clone, Default)]
@@ -125,6 +132,16 @@ impl Api {
     /// The next `times` requests do this.
     pub(crate) fn fault_times(&self, times: usize, verb: &'static str, resource: &str, does: Does) {
         self.lock().faults.push(Fault { verb, resource: resource.to_owned(), left: times, does });
+    }
+
+    /// From now on lists come in pages of so many objects. A further page is of the resource `pods/next` to faults.
+    pub(crate) fn page(&self, objects: usize) {
+        self.lock().page = Some(objects);
+    }
+
+    /// Watches that begin from now on tell of everything so much later.
+    pub(crate) fn delay(&self, resource: &str, delay: Duration) {
+        self.lock().delays.insert(resource.to_owned(), delay);
     }
 
     /// No more faults.
@@ -237,20 +254,29 @@ impl Api {
             let version = call.query.get("resourceVersion").and_then(|text| text.parse().ok()).unwrap_or(0);
             let watch = self.lock().store.watch(&call.plural, call.namespace.as_deref(), version);
             self.note(call, if watch.is_some() { 200 } else { 410 });
-            return watch.map_or_else(|| of(410, &status(410, "Expired")), stream_of);
+            let delay = self.lock().delays.get(&call.plural).copied().unwrap_or_default();
+            return watch.map_or_else(|| of(410, &status(410, "Expired")), |lines| stream_of(lines, delay));
         }
-        let (code, object) = call.perform(&mut self.lock().store);
+        let (code, object) = self.lock().perform(call);
         self.note(call, code);
         of(code, &object)
     }
 }
 
-fn stream_of(lines: tokio::sync::mpsc::UnboundedReceiver<Line>) -> Response<Body> {
-    let lines = stream::unfold(lines, |mut lines| async move {
-        let line = lines.recv().await?;
-        Some((Ok::<_, Infallible>(bytes::Bytes::copy_from_slice(line.as_bytes())), lines))
+impl State {
+    fn perform(&mut self, call: &Call) -> (u16, Value) {
+        if call.verb == "list" { call.list(&self.store, self.page) } else { call.perform(&mut self.store) }
+    }
+}
+
+fn stream_of(lines: tokio::sync::mpsc::UnboundedReceiver<Line>, delay: Duration) -> Response<Body> {
+    let lines = stream::unfold(lines, |mut lines| async move { Some((lines.recv().await?, lines)) });
+    // Each is late by itself; their order stays.
+    let late = lines.map(move |line| async move {
+        tokio::time::sleep(delay).await;
+        Ok::<_, Infallible>(bytes::Bytes::copy_from_slice(line.as_bytes()))
     });
-    Response::new(Body::from_stream(lines))
+    Response::new(Body::from_stream(late.buffered(MOST_LATE)))
 }
 
 fn of(code: u16, object: &Value) -> Response<Body> {
@@ -297,7 +323,10 @@ impl Call {
         Some(Self {
             verb,
             plural: plural.to_owned(),
-            resource: [plural, sub].join("/").trim_end_matches('/').to_owned(),
+            resource: [plural, if query.contains_key("continue") { "next" } else { sub }]
+                .join("/")
+                .trim_end_matches('/')
+                .to_owned(),
             namespace,
             name: name.to_owned(),
             query,
@@ -306,13 +335,23 @@ impl Call {
         })
     }
 
+    /// A page of a list. Its token holds the version of the first page and how many objects came already: true as long as nothing
+    /// of the resource comes or goes meanwhile.
+    fn list(&self, store: &Store, page: Option<usize>) -> (u16, Value) {
+        let all = store.list(&self.plural, self.namespace.as_deref());
+        let token = self.query.get("continue").and_then(|token| token.split_once('.'));
+        let begun = token.and_then(|(version, shown)| Some((version.to_owned(), shown.parse::<usize>().ok()?)));
+        let (version, shown) = begun.unwrap_or_else(|| (store.version().to_string(), 0));
+        let items: Vec<_> = all.iter().skip(shown).take(page.unwrap_or(usize::MAX)).collect();
+        let mut metadata = json!({ "resourceVersion": version });
+        if shown + items.len() < all.len() {
+            metadata["continue"] = json!(format!("{version}.{}", shown + items.len()));
+        }
+        (200, json!({ "kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items }))
+    }
+
     fn perform(&self, store: &mut Store) -> (u16, Value) {
         let namespace = self.namespace.as_deref();
-        if self.verb == "list" {
-            let items = store.list(&self.plural, namespace);
-            let metadata = json!({ "resourceVersion": store.version().to_string() });
-            return (200, json!({ "kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items }));
-        }
         let name =
             if self.verb == "create" { self.body["metadata"]["name"].as_str().unwrap_or("") } else { &self.name };
         let id = id(&self.plural, namespace.unwrap_or("default"), name);

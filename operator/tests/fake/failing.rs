@@ -154,3 +154,27 @@ pub(crate) async fn a_write_whose_answer_is_lost_is_not_repeated() {
     assert!(wanted.windows(2).all(|pair| pair[0] != pair[1]), "written twice: {wanted:?}");
     stage.end();
 }
+
+/// An Event is a courtesy: without it everything else goes on, and it is not tried again.
+pub(crate) async fn events_that_are_refused() {
+    let mut stage = Stage::new().await;
+    stage.policy(json!({}));
+    stage.prometheus.load(800.0);
+    for verb in ["create", "patch"] {
+        stage.api.fault(verb, "events", Does::fail(403, "Forbidden"));
+    }
+    stage.start();
+    stage.until("scaling", |stage| stage.replicas() == 8).await;
+    stage.until_says("Ready", "True", "AsWanted").await;
+    stage.until("a try to tell", |stage| stage.api.count("create", "events") > 0).await;
+    let tries = stage.api.count("create", "events");
+    stage.prometheus.load(320.0);
+    stage.hold(SECONDS, "it is not tried again", |stage| stage.api.count("create", "events") == tries).await;
+    assert!(stage.api.list("events").is_empty());
+    stage.api.heal();
+    stage.prometheus.load(1_600.0);
+    let scaled = |stage: &Stage| stage.api.list("events").iter().any(|event| event["reason"] == "Scaled");
+    stage.until("an Event of the next scaling", scaled).await;
+    assert!(stage.replicas() > 8);
+    stage.end();
+}

@@ -1,5 +1,7 @@
 //! Watches that are refused, break, expire or hang: nothing is lost, nothing is done twice.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::api::Does;
@@ -98,5 +100,69 @@ pub(crate) async fn a_watch_that_hangs_keeps_nobody_waiting() {
     }
     stage.start();
     stage.until("decisions on what was listed", |stage| stage.replicas() == 8).await;
+    stage.end();
+}
+
+/// Pages of two: the token of a page expires, then a page hangs; nothing is done until all are there.
+pub(crate) async fn lists_that_come_in_pages() {
+    let mut stage = Stage::new().await;
+    stage.api.page(2);
+    for name in ["a", "b"] {
+        stage.api.create("deployments", "shop", name, json!({ "kind": "Deployment", "spec": { "replicas": 3 } }));
+        let spec = json!({
+            "targetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": name }, "maxReplicas": 9,
+            "metrics": { "url": stage.prometheus.url(), "scrapeIntervalSeconds": 1, "staleAfterSeconds": 10 }
+        });
+        let object = json!({ "apiVersion": "seatrial.dev/v1alpha1", "kind": "ScalingPolicy", "spec": spec });
+        stage.api.create("scalingpolicies", "shop", name, object);
+    }
+    stage.policy(json!({}));
+    stage.prometheus.load(800.0);
+    stage.api.fault_times(1, "list", "pods/next", Does::fail(410, "Expired"));
+    stage.api.fault_times(1, "list", "pods/next", Does::Hangs);
+    stage.start();
+    stage.until("a page that hangs", |stage| stage.api.count("list", "pods/next") == 2).await;
+    assert_eq!(stage.api.count("list", "pods"), 2, "after 410 it begins with the first page");
+    stage.hold(6, "nothing is done half-blind", |stage| stage.api.writes() + stage.prometheus.reads() == 0).await;
+    // Its pods are on the last pages, and a policy without pods does not decide.
+    stage.until("the pods of the last page to count", |stage| stage.replicas() == 8).await;
+    assert_eq!((stage.api.count("list", "pods"), stage.api.count("list", "pods/next")), (3, 2 + 4));
+    let says = |stage: &Stage, name| stage.api.get("scalingpolicies", name)["status"]["phase"].is_string();
+    stage.until("every policy to be looked at", |stage| ["a", "b", "web"].iter().all(|name| says(stage, name))).await;
+    stage.end();
+}
+
+/// Six seconds late: what was decided and written meanwhile is neither repeated nor taken back.
+pub(crate) async fn events_that_come_late() {
+    let mut stage = Stage::new().await;
+    for resource in ["pods", "scalingpolicies"] {
+        stage.api.delay(resource, Duration::from_secs(6));
+    }
+    stage.policy(json!({}));
+    // What eight pods carry.
+    stage.prometheus.load(320.0);
+    stage.start();
+    stage.until("scaling by what was listed", |stage| stage.replicas() == 8).await;
+    stage.hold(20, "what was written stays", |stage| stage.replicas() == 8).await;
+    assert_eq!(stage.api.count("patch", "deployments/scale"), 1, "one change, one write");
+    // The decision, and the replicas that came of it.
+    assert!(
+        stage.api.count("patch", "scalingpolicies/status") <= 2,
+        "a status that is on its way is not written again"
+    );
+
+    stage.api.change("scalingpolicies", "web", |policy| policy["spec"]["paused"] = json!(true));
+    stage.until_says("ScalingActive", "False", "Paused").await;
+    stage.api.change("scalingpolicies", "web", |policy| policy["spec"]["paused"] = json!(false));
+    stage.until_says("ScalingActive", "True", "Enforcing").await;
+    stage.api.delete("scalingpolicies", "web");
+    let (writes, asked) = (stage.api.writes(), stage.api.seen().len());
+    stage.hold(5, "nobody is written to for a policy that is gone", |stage| stage.api.writes() == writes).await;
+    let in_vain = stage.api.seen().len() - asked;
+    assert!(in_vain <= 8, "{in_vain} requests for a policy that is gone");
+    stage.hold(4, "time passes", |_| true).await;
+    let polls = |stage: &Stage| stage.prometheus.sample_times();
+    let before = polls(&stage);
+    stage.hold(4, "nothing is asked once that is known", |stage| polls(stage) == before).await;
     stage.end();
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use seatrial_core::bundle::{Bundle, BundleParts};
 use seatrial_core::nets::{Tensor, Weights};
-use seatrial_core::record::{OperatedDecision, Replay, ReplayReport};
+use seatrial_core::record::{DecisionRecord, OperatedDecision, Replay, ReplayReport};
 use seatrial_core::time::{Span, Timestamp};
 use seatrial_datasets::{operated_files, read_operated};
 
 use super::account::Write;
-use super::stage::{PACE, Stage};
+use super::stage::Stage;
 
 /// Every decision in the log, in order of time.
 pub(crate) fn decisions(folder: &Path) -> Vec<OperatedDecision> {
@@ -19,7 +19,16 @@ pub(crate) fn decisions(folder: &Path) -> Vec<OperatedDecision> {
 
 /// The decisions made again with the bundle's nets.
 pub(crate) fn replay(rows: &[OperatedDecision], bundle: &Bundle) -> ReplayReport {
-    Replay::new(&nets(bundle, bundle.hash())).run(rows).unwrap()
+    replay_telling(rows, bundle, |_, _| {})
+}
+
+/// The same, and hands out what is decided otherwise, with the position of the row.
+pub(crate) fn replay_telling(
+    rows: &[OperatedDecision],
+    bundle: &Bundle,
+    tell: impl FnMut(usize, DecisionRecord),
+) -> ReplayReport {
+    Replay::new(&nets(bundle, bundle.hash())).run_telling(rows, tell).unwrap()
 }
 
 /// How many replicas would have been decided otherwise had `other` been in the place of `bundle`.
@@ -70,7 +79,7 @@ pub(crate) fn with_one_weight_changed(bundle: &Bundle) -> Bundle {
 ///
 /// `origin` is where the operator's model time began.
 pub(crate) fn latencies(stage: &Stage, origin: Timestamp, rows: &[OperatedDecision], writes: &[Write]) -> Vec<f64> {
-    let clock = |model_us: i64| origin + Timestamp::from_micros(model_us).since(origin) / PACE;
+    let clock = |model_us: i64| origin + Timestamp::from_micros(model_us).since(origin) / stage.pace;
     let of = |row: &OperatedDecision| {
         let (sample, decided) = (clock(row.record.load_at_us?), clock(row.record.at_us));
         let write = writes.iter().find(|write| write.scaled() && write.at > decided - Span::from_millis(5))?;

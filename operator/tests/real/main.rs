@@ -1,8 +1,8 @@
 //! The whole loop on a real control plane: etcd, API server, controllers, scheduler and simulated nodes; a real Prometheus; the
 //! demo world; and the operator's own program, so that a kill is a kill.
 //!
-//! Runs where `SEATRIAL_ENVTEST` names the folder of `start`, `restart` and `stop`, and the program `prometheus` is installed;
-//! elsewhere it says on the terminal that it was skipped.
+//! Runs where `SEATRIAL_ENVTEST` names the folder of `start`, `restart` and `stop`, and what needs a [`stage`] where the program
+//! `prometheus` is installed; elsewhere it says on the terminal that it was skipped.
 //!
 //! | module | what |
 //! |---|---|
@@ -11,11 +11,14 @@
 //! | [`loads`] | traces in requests per second, exact |
 //! | [`account`] | who wrote what, from the API server's audit log |
 //! | [`evidence`] | the operator's log: replayed, with another policy, and how fast it acted |
+//! | [`manifests`] | what an administrator installs |
+//! | [`check`] | the doctor |
+//! | [`world`] | the demo world on real pods |
 //! | [`following`] | the loop follows its load, and outages do not harm it |
 //! | [`leading`] | autoscalers that stay in charge, leaders that take over |
+//! | [`parity`] | cluster and gym show and decide the same |
 //! | [`settling`] | what is settled is not written |
 
-#![cfg(feature = "rehearse")]
 #![expect(
     clippy::unwrap_used,
     reason = "an integration test: what the functions beside the tests unwrap is a failure too"
@@ -25,10 +28,14 @@
 mod control_plane;
 
 mod account;
+mod check;
 mod evidence;
 mod following;
 mod leading;
 mod loads;
+mod manifests;
+mod parity;
 mod process;
 mod settling;
 mod stage;
+mod world;

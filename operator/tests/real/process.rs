@@ -102,5 +102,6 @@ pub(crate) async fn until<T>(what: &str, limit_s: i64, mut look: impl FnMut() ->
 
 /// Waits until the clock shows `at`.
 pub(crate) async fn until_time(at: Timestamp) {
-    until("the clock goes on", 600, || (Clock::wall() >= at).then_some(())).await;
+    let seconds = at.since(Clock::wall()).whole_steps(Span::from_secs(1));
+    until("the clock goes on", seconds + 60, || (Clock::wall() >= at).then_some(())).await;
 }

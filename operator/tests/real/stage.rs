@@ -1,6 +1,7 @@
 //! A control plane with the operator installed, a workload on simulated nodes, the demo world and a Prometheus that scrapes it.
 //!
-//! Model time runs fifteen times as fast as the clock: a scrape of fifteen seconds is one second, a start-up of a minute four.
+//! Model time runs fifteen times as fast as the clock, unless a test says otherwise: a scrape of fifteen seconds is one second, a
+//! start-up of a minute four.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -17,8 +18,11 @@ use super::control_plane::ControlPlane;
 use super::process::{Process, free_address, page, until};
 use super::{account::moment, loads};
 
-/// Model seconds in a second of the clock.
+/// Model seconds in a second of the clock, unless a test says otherwise.
 pub(crate) const PACE: i64 = 15;
+/// Time between scrapes and of a start-up, in seconds of model time, as protocol P1 says.
+pub(crate) const SCRAPE_S: i64 = 15;
+const START_UP_S: i64 = 60;
 
 const DEPLOYMENT: &str = r#"
 apiVersion: apps/v1
@@ -30,7 +34,7 @@ spec:
   template:
     metadata:
       labels: { app: web }
-      annotations: { pod-ready.stage.kwok.x-k8s.io/delay: 4s }
+      annotations: { pod-ready.stage.kwok.x-k8s.io/delay: START_UP }
     spec:
       containers:
       - { name: web, image: "registry.invalid/web", resources: { requests: { cpu: "4" }, limits: { cpu: "4" } } }
@@ -42,6 +46,8 @@ pub(crate) struct Stage {
     _world: Process,
     world_at: SocketAddr,
     prometheus_at: SocketAddr,
+    /// Model seconds in a second of the clock.
+    pub(crate) pace: i64,
     pub(crate) plane: ControlPlane,
 }
 
@@ -49,23 +55,29 @@ impl Stage {
     /// A workload of so many ready replicas under the load of `rates` per minute of model time; `None`, said loudly, where that
     /// is impossible.
     pub(crate) async fn start(test: &str, rates: &[f64], replicas: u32) -> Option<Self> {
+        Self::start_paced(test, PACE, rates, replicas).await
+    }
+
+    /// The same with so many model seconds in a second of the clock.
+    pub(crate) async fn start_paced(test: &str, pace: i64, rates: &[f64], replicas: u32) -> Option<Self> {
         if !prometheus_is_installed(test) {
             return None;
         }
         let options = ["--with", "all", "--nodes", "6", "--audit", "--hpa-sync", "1s"];
         let plane = ControlPlane::start(test, &options)?;
-        plane.apply(&DEPLOYMENT.replace("REPLICAS", &replicas.to_string())).unwrap();
+        let start_up = format!("{}s", START_UP_S / pace);
+        plane.apply(&DEPLOYMENT.replace("REPLICAS", &replicas.to_string()).replace("START_UP", &start_up)).unwrap();
         install(&plane);
         let (world_at, prometheus_at) = (free_address(), free_address());
-        let world = world(&plane, world_at, &loads::write(plane.scratch(), rates));
-        until("the replicas are ready", 60, || {
+        let world = world(&plane, world_at, &loads::write(plane.scratch(), rates), pace);
+        until("the replicas are ready", 60 + START_UP_S / pace, || {
             (plane.get(&["deployment", "web"])["status"]["readyReplicas"] == replicas).then_some(())
         })
         .await;
         until("the world listens", 30, || page(world_at, "/healthz")).await;
-        let mut stage = Self { prometheus: None, _world: world, world_at, prometheus_at, plane };
+        let mut stage = Self { prometheus: None, _world: world, world_at, prometheus_at, pace, plane };
         stage.start_prometheus();
-        until("the load is known", 30, || stage.newest("http_requests_total")).await;
+        until("the load is known", 30 + SCRAPE_S / pace, || stage.newest("http_requests_total")).await;
         Some(stage)
     }
 
@@ -73,8 +85,9 @@ impl Stage {
     pub(crate) fn start_prometheus(&mut self) {
         let folder = self.plane.scratch();
         let config = format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
-             scrape_configs:\n- {{ job_name: world, honor_labels: true, static_configs: [ {{ targets: ['{}'] }} ] }}\n",
+            "global: {{ scrape_interval: {0}s, scrape_timeout: {0}s }}\n\
+             scrape_configs:\n- {{ job_name: world, honor_labels: true, static_configs: [ {{ targets: ['{1}'] }} ] }}\n",
+            self.scrape_s(),
             self.world_at
         );
         let file = folder.join("prometheus.yml");
@@ -105,9 +118,15 @@ impl Stage {
         answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
     }
 
+    /// Seconds of the clock between scrapes.
+    fn scrape_s(&self) -> i64 {
+        SCRAPE_S / self.pace
+    }
+
     /// The metrics of a policy.
     pub(crate) fn metrics(&self) -> String {
-        format!("{{ url: \"http://{}\", scrapeIntervalSeconds: 1, staleAfterSeconds: 3 }}", self.prometheus_at)
+        let (url, scrape_s) = (format!("http://{}", self.prometheus_at), self.scrape_s());
+        format!("{{ url: \"{url}\", scrapeIntervalSeconds: {scrape_s}, staleAfterSeconds: {} }}", 3 * scrape_s)
     }
 
     /// Applies the policy `web` of the workload, with these lines in its spec.
@@ -187,11 +206,11 @@ fn install(plane: &ControlPlane) {
     plane.kubectl(&["wait", "--for=condition=Established", "crd/scalingpolicies.seatrial.dev"]);
 }
 
-fn world(plane: &ControlPlane, address: SocketAddr, trace: &Path) -> Process {
+fn world(plane: &ControlPlane, address: SocketAddr, trace: &Path, pace: i64) -> Process {
     let mut command = program(plane);
     command.env("KUBECONFIG", plane.kubeconfig()).arg("world").arg("--trace").arg(trace);
     command.args(["--part", "whole", "--namespace", "default", "--deployment", "web"]);
-    command.args(["--time-scale", &PACE.to_string(), "--listen", &address.to_string()]);
+    command.args(["--time-scale", &pace.to_string(), "--listen", &address.to_string()]);
     command.arg("--log").arg(plane.scratch().join("world.csv"));
     Process::spawn("world", command, plane.scratch())
 }
@@ -244,7 +263,7 @@ impl Operator {
         let mut command = program(&stage.plane);
         command.env("KUBECONFIG", kubeconfig).arg("run").arg("--log").arg(&log);
         command.args(["--listen", &listen.to_string(), "--lease-namespace", "seatrial-system"]);
-        command.args(["--log-seconds", "10", "--time-scale", &PACE.to_string()]);
+        command.args(["--log-seconds", "10", "--time-scale", &stage.pace.to_string()]);
         let operator = Self { process: Process::spawn(name, command, folder), log, credential, listen };
         until("the operator is ready", 30, || page(listen, "/readyz")).await;
         operator

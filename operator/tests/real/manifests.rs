@@ -1,26 +1,12 @@
 //! What an administrator installs, on a real API server: accepted, least privileged, and strict with hostile policies.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "an integration test: what the functions beside the tests unwrap is a failure too"
-)]
-
-#[path = "control_plane/plane.rs"]
-mod control_plane;
-
-use control_plane::ControlPlane;
 use seatrial_operator::manifest::permissions::{Grant, OWN, WATCHED};
 use seatrial_operator::manifest::{Settings, install_yaml};
 
-const INSTALL: &str = include_str!("../yaml/install.yaml");
-const ACCOUNT: &str = "system:serviceaccount:seatrial-system:seatrial-operator";
+use super::control_plane::ControlPlane;
 
-#[test]
-fn the_committed_installation_is_up_to_date() {
-    let generated = install_yaml(&Settings::default()).unwrap();
-    assert!(generated == INSTALL, "operator/yaml/install.yaml is stale: run `cargo xtask generate`");
-    assert!(generated.ends_with('\n') && !generated.contains("kind: PodDisruptionBudget"));
-}
+const INSTALL: &str = include_str!("../../yaml/install.yaml");
+const ACCOUNT: &str = "system:serviceaccount:seatrial-system:seatrial-operator";
 
 #[test]
 fn real_installation_is_accepted_with_least_privilege() {
@@ -139,7 +125,7 @@ fn with(line: &str, replaced: &str) -> String {
 #[test]
 fn real_hostile_policies_are_refused_with_words() {
     let Some(plane) = ControlPlane::start("real_hostile_policies", &[]) else { return };
-    plane.apply(include_str!("../yaml/crd.yaml")).unwrap();
+    plane.apply(include_str!("../../yaml/crd.yaml")).unwrap();
     plane.kubectl(&["wait", "--for=condition=Established", "crd/scalingpolicies.seatrial.dev"]);
     plane.apply(POLICY).unwrap();
     defaults_are_filled_in(&plane);

@@ -1,25 +1,18 @@
 //! `check` on a real API server: silent where all is well, and one line with what to do for each thing that is broken.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "an integration test: what the functions beside the tests unwrap is a failure too"
-)]
-
-#[path = "control_plane/plane.rs"]
-mod control_plane;
-
 use std::path::Path;
 use std::time::Duration;
 
 use axum::routing::post;
-use control_plane::ControlPlane;
 use kube::{Client, Config};
 use seatrial_core::bundle::{Bundle, BundleFiles};
 use seatrial_operator::check::{Report, Verdict, check_with};
 use seatrial_operator::cli::CheckArgs;
 use serde_json::json;
 
-const INSTALL: &str = include_str!("../yaml/install.yaml");
+use super::control_plane::ControlPlane;
+
+const INSTALL: &str = include_str!("../../yaml/install.yaml");
 const ACCOUNT: &str = "system:serviceaccount:seatrial-system:seatrial-operator";
 const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/bundles/quick");
 const BUNDLE_FILES: [&str; 3] = ["policy.json", "weights.safetensors", "golden.json"];

@@ -1,18 +1,8 @@
 //! The demo world on pods that a real Deployment controller, scheduler and simulated nodes make.
 
-#![cfg(feature = "rehearse")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "an integration test: what the functions beside the tests unwrap is a failure too"
-)]
-
-#[path = "control_plane/plane.rs"]
-mod control_plane;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use control_plane::ControlPlane;
 use seatrial_core::time::Span;
 use seatrial_operator::reconcile::Pace;
 use seatrial_operator::world::stage::Rhythm;
@@ -20,6 +10,8 @@ use seatrial_operator::world::{World, WorldSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+
+use super::control_plane::ControlPlane;
 
 const DEPLOYMENT: &str = r#"
 apiVersion: apps/v1

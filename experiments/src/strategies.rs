@@ -148,12 +148,15 @@ pub fn find(id: &str, place: &str) -> Result<Strategy> {
     Err(ExperimentError::UnknownStrategy { place: place.to_owned(), id: id.to_owned(), known: ids.join(", ") })
 }
 
-/// The registered policies that `chosen` does not cover already with their default configuration. The constant is left out: a
-/// number of replicas that no one chose for this load compares with nothing; name `static` to have it.
+/// Policies whose defaults know nothing of any load: a number of replicas or a calendar that no one chose for it.
+const BLIND: [&str; 2] = ["cron", CONSTANT_POLICY];
+
+/// The registered policies that `chosen` does not cover already with their default configuration. Blind ones are left out: they
+/// compare with nothing; name `static` or `cron` to have them.
 #[must_use]
 pub fn registered_beside(chosen: &[Strategy]) -> Vec<Strategy> {
     let covered = |one: &Strategy| {
-        one.id == CONSTANT_POLICY || chosen.iter().any(|other| other.id == one.id || other.recipe == one.recipe)
+        BLIND.contains(&one.id.as_str()) || chosen.iter().any(|other| other.id == one.id || other.recipe == one.recipe)
     };
     let tuned = |one: &Strategy| matches!(one.recipe, Recipe::Default(rule) if chosen.iter().any(|other| other.id == rule.policy()));
     registered().map(|(strategy, _)| strategy).filter(|strategy| !covered(strategy) && !tuned(strategy)).collect()
@@ -200,7 +203,10 @@ mod tests {
         let chosen = vec![find("hpa-default", "test").unwrap()];
         let beside = registered_beside(&chosen);
         assert!(beside.iter().any(|strategy| strategy.id == "headroom"));
-        assert!(beside.iter().all(|strategy| strategy.id != "static"), "a constant is no rule");
+        assert!(
+            beside.iter().all(|strategy| !["cron", "static"].contains(&&*strategy.id)),
+            "nobody chose them for a load"
+        );
         assert!(beside.iter().all(is_registered) && is_registered(&chosen[0]));
         assert!(beside.iter().all(|strategy| strategy.recipe != Recipe::Default(Rule::Hpa) && !strategy.is_learned()));
     }

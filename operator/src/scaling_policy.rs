@@ -11,7 +11,7 @@ mod fallback;
 mod metrics;
 mod status;
 
-pub use bundle::{BuiltInPolicy, BundleSource, ConfigMapKey};
+pub use bundle::{BuiltInForecaster, BuiltInPolicy, BundleSource, ConfigMapKey};
 pub use fallback::{Fallback, HpaBehavior, HpaPolicy, HpaPolicyType, HpaRules, SelectPolicy};
 pub use metrics::{Metrics, Queries};
 pub use status::{BundleInForce, LastDecision, Phase, ScalingPolicyStatus};

@@ -84,16 +84,23 @@ pub fn verdict(paired: &Paired) -> Verdict {
 }
 
 /// Whose results are told: every learned strategy or, without one, every tuned strategy.
-fn subjects(scope: &Scope) -> impl Iterator<Item = &str> {
+fn subjects(scope: &Scope) -> impl Iterator<Item = &str> + '_ {
     let learned = scope.strategies.iter().any(|strategy| strategy.variant == Variant::Learned);
     let kind = if learned { Variant::Learned } else { Variant::Tuned };
     scope.strategies.iter().filter(move |strategy| strategy.variant == kind).map(|strategy| strategy.id.as_str())
 }
 
-/// Every pair that is told, in the order of the ranking.
+/// Every pair that is told, in the order of the ranking; two that are both spoken of once, the cheaper first.
 fn told(scope: &Scope) -> impl Iterator<Item = (&str, &str, &Paired)> {
-    let rivals = |subject| scope.ranked().into_iter().map(move |other| (subject, other.id.as_str()));
-    subjects(scope).flat_map(rivals).filter_map(|(a, b)| Some((a, b, scope.pair(a, b)?)))
+    let ranked: Vec<&str> = scope.ranked().into_iter().map(|strategy| strategy.id.as_str()).collect();
+    let spoken: Vec<&str> = subjects(scope).collect();
+    let rank = |id: &str| ranked.iter().position(|ranked| *ranked == id);
+    let mut pairs = Vec::new();
+    for subject in ranked.iter().filter(|id| spoken.contains(id)) {
+        pairs.extend(ranked.iter().map(|other| (*subject, *other)));
+    }
+    pairs.retain(|(a, b)| !spoken.contains(b) || rank(a) < rank(b));
+    pairs.into_iter().filter_map(|(a, b)| Some((a, b, scope.pair(a, b)?)))
 }
 
 /// Comparisons of every learned strategy (or, without one, of every tuned strategy) with every other strategy of the scope that
@@ -170,10 +177,18 @@ pub fn tally(claims: &[Claim]) -> String {
         n => grouped(count(n), 0),
     };
     let mut subjects: Vec<&str> = claims.iter().map(|claim| claim.subject.as_str()).collect();
+    subjects.sort_unstable();
     subjects.dedup();
+    let [subject] = subjects.as_slice() else {
+        return format!(
+            "{} pairs of rows: a difference is shown in {}, none in {}. The first of a pair has the lower J/J*.",
+            grouped(count(claims.len()), 0),
+            grouped(count(claims.iter().filter(|claim| claim.verdict != Verdict::NotShown).count()), 0),
+            of(Verdict::NotShown)
+        );
+    };
     format!(
-        "{} against all other rows: shown to be cheaper than {}, no difference shown against {}, shown to be dearer than {}.",
-        subjects.join(", "),
+        "{subject} against all other rows: shown to be cheaper than {}, no difference shown against {}, shown to be dearer than {}.",
         of(Verdict::Cheaper),
         of(Verdict::NotShown),
         of(Verdict::Dearer)
@@ -222,6 +237,22 @@ mod tests {
     }
 
     /// 1 − e^−0.1 = 9.5 %, 1 − e^−0.2 = 18.1 %, 1 − e^−0.05 = 4.9 %; e^0.1 − 1 = 10.5 %.
+    /// Where several strategies are spoken of, a pair of them is told once, and the tally names no one twice.
+    #[test]
+    fn a_pair_is_told_once() {
+        let mut study = sample::study();
+        study.cells.retain(|cell| !matches!(cell.variant, Variant::Learned | Variant::Attribution));
+        let overall = evaluation::evaluate(&study).unwrap().overall;
+        let claims = claims(&overall);
+        let mut pairs: Vec<[&str; 2]> = claims.iter().map(|claim| [&*claim.subject, &*claim.other]).collect();
+        pairs.iter_mut().for_each(|pair| pair.sort_unstable());
+        let told = pairs.len();
+        pairs.sort_unstable();
+        pairs.dedup();
+        assert!(told > 3 && pairs.len() == told, "{pairs:?}");
+        assert!(tally(&claims).starts_with(&format!("{told} pairs of rows: ")), "{}", tally(&claims));
+    }
+
     #[test]
     fn says_only_what_the_interval_allows() {
         for (value, low, high, expected) in [

@@ -13,7 +13,7 @@ use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::scaling::policy::PastSlot;
 use seatrial_core::scaling::strategy::{Choice, StrategySpec};
 use seatrial_core::time::{Span, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::conditions::Reason;
 use super::conversation::{LoadedBundle, PodFacts, Problem};
@@ -142,12 +142,11 @@ impl Deciders {
     /// Lets a built-in rule decide.
     ///
     /// # Errors
-    /// If its id or config is not understood.
+    /// If its id or config, or its forecaster's, is not understood, or a forecaster is needed and none named.
     pub fn name_rule(&mut self, rule: &BuiltInPolicy) -> Result<(), Problem> {
-        let config = rule.config.clone().unwrap_or(serde_json::Value::Null);
-        let strategy = StrategySpec { policy: Choice { id: rule.id.clone(), config }, forecaster: None, guard: None };
         self.last_row = None;
-        self.named = Some(Decider::build(Origin::BuiltIn, strategy, None, &self.workload)?);
+        refuse_blind(rule)?;
+        self.named = Some(Decider::build(Origin::BuiltIn, rule_strategy(rule), None, &self.workload)?);
         Ok(())
     }
 
@@ -254,6 +253,31 @@ pub fn workload(
         stated_capacity: spec.capacity.as_ref().map(|capacity| capacity.requests_per_second),
         ..base
     })
+}
+
+/// The strategy that a spec names by ids, with its row's own guard.
+/// Policies whose defaults know nothing of any workload, with the key that must be given.
+const BLIND: [(&str, &str); 2] = [("cron", "windows"), ("static", "replicas")];
+
+/// Refuses a policy that would scale to a number that nobody chose.
+fn refuse_blind(rule: &BuiltInPolicy) -> Result<(), Problem> {
+    let Some((id, key)) = BLIND.into_iter().find(|(id, _)| *id == rule.id) else { return Ok(()) };
+    let given = rule.config.as_ref().and_then(|config| config.get(key));
+    if given.is_some_and(|value| value.as_array().is_none_or(|windows| !windows.is_empty())) {
+        return Ok(());
+    }
+    let message = format!("policy `{id}` has no replicas of its own: give spec.policy.config.{key}");
+    Err(Problem::new(Reason::SpecRefused, message))
+}
+
+fn rule_strategy(rule: &BuiltInPolicy) -> StrategySpec {
+    let choice =
+        |id: &str, config: &Option<Value>| Choice { id: id.to_owned(), config: config.clone().unwrap_or_default() };
+    StrategySpec {
+        policy: choice(&rule.id, &rule.config),
+        forecaster: rule.forecaster.as_ref().map(|named| choice(&named.id, &named.config)),
+        guard: None,
+    }
 }
 
 /// A HorizontalPodAutoscaler with these parameters, exact.

@@ -331,6 +331,10 @@ impl Machine {
         self.scale.as_ref().is_some_and(|scale| scale.spec_replicas != replicas)
     }
 
+    fn shrinks(&self, replicas: u32) -> bool {
+        self.scale.as_ref().is_some_and(|scale| replicas < scale.spec_replicas)
+    }
+
     /// Writes the decision to the workload, if it may.
     fn act(&mut self, facts: &Facts, now: Timestamp) -> Next {
         let spec = &facts.policy.spec;
@@ -338,6 +342,8 @@ impl Machine {
             return self.settle(facts, now, Some(now + self.pace.scaled(RETRY)));
         };
         let write = match spec.actuator {
+            // What nobody measures is no reason to shrink, whatever the policy makes of the metrics that are left.
+            _ if self.seen.metrics.is_some() && self.shrinks(replicas) => None,
             Actuator::Scale if self.wanted_change(replicas) => {
                 let resource_version = self.scale.as_ref().and_then(|scale| scale.resource_version.clone());
                 Some(Request::WriteScale { replicas, resource_version })
@@ -425,8 +431,10 @@ impl Machine {
         self.patience.worked(Work::Write);
         self.seen.write = None;
         if self.writing != Writing::Workload {
-            // The informer tells of the new object; then the cycle goes on with it.
-            return Next::Sleep(now + self.pace.scaled(Span::from_secs(1)));
+            // The informer tells of the new object; then the cycle goes on with it, new sample or not.
+            let soon = now + self.pace.scaled(Span::from_secs(1));
+            self.rhythm.again_at(soon);
+            return Next::Sleep(soon);
         }
         self.seen.scaled_at = Some(now);
         let replicas = self.verdict.as_ref().map_or(0, |verdict| verdict.decision.replicas);
@@ -508,13 +516,13 @@ fn target_problem(failure: &Failure, spec: &ScalingPolicySpec) -> Problem {
         ErrorClass::NotFound => (
             Reason::TargetNotFound,
             format!(
-                "{target} does not exist, or its kind has no scale subresource: create it, or correct spec.targetRef"
+                "{target} does not exist, or its kind has no scale subresource: create it, or delete this policy and make one for another target"
             ),
         ),
         ErrorClass::Denied => (
             Reason::AccessDenied,
             format!(
-                "the API server refuses to show the scale of {target}: grant the operator get on its scale subresource"
+                "the API server refuses to show the scale of {target}: if its kind has a scale subresource (a pod has none), grant the operator get on it"
             ),
         ),
         ErrorClass::Terminating => (Reason::NamespaceTerminating, "the namespace is being deleted".to_owned()),

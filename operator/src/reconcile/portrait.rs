@@ -139,11 +139,20 @@ impl Seen {
             return Finding::new(false, Reason::ScaledToZero, message);
         }
         let finding = consent::scaling_active(&facts.policy.spec, self.conflict.as_ref(), self.approval);
-        match &self.write {
-            Some(problem) if finding.holds == Some(true) => {
-                Finding::new(false, problem.reason, problem.message.clone())
-            }
-            _ => finding,
+        if finding.holds != Some(true) {
+            return finding;
+        }
+        if let Some(problem) = [&self.target, &self.spec, &self.write].into_iter().flatten().next() {
+            return Finding::new(false, problem.reason, problem.message.clone());
+        }
+        match (self.by_fallback, &self.metrics) {
+            (None, _) => Finding::new(None, Reason::NotYetObserved, "nothing was decided yet"),
+            (Some(_), Some(_)) => Finding::new(
+                false,
+                Reason::HoldingReplicas,
+                "metrics are missing or stale (see MetricsFresh): nothing is taken away until they are back",
+            ),
+            (Some(_), None) => finding,
         }
     }
 

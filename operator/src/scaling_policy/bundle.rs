@@ -43,6 +43,22 @@ pub struct BuiltInPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "free_object")]
     pub config: Option<serde_json::Value>,
+    /// What forecasts the load, for rules that plan on a forecast (`newsvendor`). Default: none; such a rule is refused without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecaster: Option<BuiltInForecaster>,
+}
+
+/// A built-in forecaster.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuiltInForecaster {
+    /// Id of the forecaster, as `seatrial list forecasters` shows it, for example `seasonal-naive`. No default.
+    #[schemars(regex(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$"), length(max = 63))]
+    pub id: String,
+    /// The forecaster's own settings. Default: its defaults. Unknown keys are refused when it is built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "free_object")]
+    pub config: Option<serde_json::Value>,
 }
 
 /// An object whose keys the API server keeps without knowing them.

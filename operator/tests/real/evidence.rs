@@ -17,18 +17,21 @@ pub(crate) fn decisions(folder: &Path) -> Vec<OperatedDecision> {
     operated_files(folder).unwrap().iter().flat_map(|file| read_operated(file).unwrap()).collect()
 }
 
+/// Nets of bundles by hash; rules need none.
+pub(crate) type Nets = BTreeMap<String, Weights>;
+
 /// The decisions made again with the bundle's nets.
 pub(crate) fn replay(rows: &[OperatedDecision], bundle: &Bundle) -> ReplayReport {
-    replay_telling(rows, bundle, |_, _| {})
+    replay_telling(rows, &nets(bundle, bundle.hash()), |_, _| {})
 }
 
 /// The same, and hands out what is decided otherwise, with the position of the row.
 pub(crate) fn replay_telling(
     rows: &[OperatedDecision],
-    bundle: &Bundle,
+    nets: &Nets,
     tell: impl FnMut(usize, DecisionRecord),
 ) -> ReplayReport {
-    Replay::new(&nets(bundle, bundle.hash())).run_telling(rows, tell).unwrap()
+    Replay::new(nets).run_telling(rows, tell).unwrap()
 }
 
 /// How many replicas would have been decided otherwise had `other` been in the place of `bundle`.
@@ -42,7 +45,8 @@ pub(crate) fn decided_otherwise(rows: &[OperatedDecision], bundle: &Bundle, othe
     otherwise
 }
 
-fn nets(bundle: &Bundle, hash: &str) -> BTreeMap<String, Weights> {
+/// The nets of a bundle, as those of the bundle `hash`.
+pub(crate) fn nets(bundle: &Bundle, hash: &str) -> Nets {
     BTreeMap::from([(hash.to_owned(), bundle.weights().unwrap().clone())])
 }
 

@@ -17,6 +17,7 @@
 //! | [`following`] | the loop follows its load, and outages do not harm it |
 //! | [`leading`] | autoscalers that stay in charge, leaders that take over |
 //! | [`parity`] | cluster and gym show and decide the same |
+//! | [`rules`] | built-in rules in the bundle's place |
 //! | [`settling`] | what is settled is not written |
 
 #![expect(
@@ -36,6 +37,7 @@ mod loads;
 mod manifests;
 mod parity;
 mod process;
+mod rules;
 mod settling;
 mod stage;
 mod world;

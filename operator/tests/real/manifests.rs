@@ -149,6 +149,7 @@ fn real_hostile_policies_are_refused_with_words() {
             "exactly one of configMap and path",
         ),
         (with("policy: { id: \"../etc\" }", ""), "spec.policy.id"),
+        (with("policy: { id: newsvendor, forecaster: { id: \"../etc\" } }", ""), "spec.policy.forecaster.id"),
         (with("capacity: { requestsPerSecond: 0 }", ""), "requestsPerSecond must be positive"),
         (with("capacity: { requestsPerSecond: -3.5 }", ""), "requestsPerSecond must be positive"),
         (with("slo: { waitMilliseconds: 0 }", ""), "spec.slo.waitMilliseconds"),

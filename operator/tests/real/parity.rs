@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use seatrial_core::bundle::Bundle;
 use seatrial_core::observe::{Feature, Metrics, Pods, Sample};
 use seatrial_core::record::{ALL_FEATURES, OperatedDecision};
 use seatrial_core::time::{Span, Timestamp};
@@ -23,12 +22,13 @@ use seatrial_operator::world::load::Part;
 use seatrial_operator::world::log::{Entry, origin, ready_pods};
 
 use super::account::Write;
+use super::evidence::Nets;
 use super::process::until_time;
 use super::stage::{Operator, PACE, SCRAPE_S, Stage, put_quick_bundle, quick_bundle};
 use super::{evidence, loads};
 
 /// How long the operator acts, in model time.
-const SPAN: Span = Span::from_secs(30 * 60);
+pub(super) const SPAN: Span = Span::from_secs(30 * 60);
 /// The load in requests per second at bins of a minute: it doubles or halves every few minutes. A pod serves 50.
 const WAVES: [(usize, f64); 14] = [
     (0, 250.0),
@@ -54,29 +54,75 @@ const LEAST: f64 = 1e-6;
 const MOST_ERROR: f64 = 0.02;
 /// Share of decisions that must be equal: in real time, and fifteen times as fast, where a scrape's lateness weighs as much more.
 const LEAST_EQUAL: f64 = 0.95;
-const LEAST_EQUAL_FAST: f64 = 0.9;
+/// Share of a rule's decisions that may differ although all that it remembers was read well: a rate off by parts of a percent
+/// may lie on the other side of a whole pod.
+const MOST_UNEXPLAINED: f64 = 0.02;
+pub(super) const LEAST_EQUAL_FAST: f64 = 0.9;
+
+/// What decides.
+pub(super) enum Named {
+    /// The committed bundle.
+    Bundle,
+    /// A rule: what the spec says of its policy.
+    Rule(&'static str),
+}
+
+/// One comparison.
+pub(super) struct Case {
+    pub(super) test: &'static str,
+    pub(super) named: Named,
+    /// Model seconds in a second of the clock.
+    pub(super) pace: i64,
+    /// How long the operator acts, in model time, and how often it decides.
+    pub(super) span: Span,
+    pub(super) cadence: Span,
+    /// How far back its decisions look.
+    pub(super) remembers: Span,
+    /// Scale writes without which it moved too little to show anything.
+    pub(super) least_writes: usize,
+    pub(super) least_equal: f64,
+}
+
+impl Case {
+    const fn of_bundle(test: &'static str, pace: i64, least_equal: f64) -> Self {
+        let cadence = Span::from_secs(SCRAPE_S);
+        Self { test, named: Named::Bundle, pace, span: SPAN, cadence, remembers: SPAN, least_writes: 21, least_equal }
+    }
+
+    /// The line of the spec that names what decides, which is in the cluster then; and its nets.
+    fn put(&self, stage: &Stage) -> (String, Nets) {
+        match self.named {
+            Named::Bundle => {
+                let bundle = quick_bundle();
+                (put_quick_bundle(&stage.plane, &bundle), evidence::nets(&bundle, bundle.hash()))
+            }
+            Named::Rule(policy) => (format!("policy: {policy}"), Nets::new()),
+        }
+    }
+}
 
 #[tokio::test]
 #[ignore = "soak tier: half an hour of real time"]
 async fn soak_parity() {
-    parity("soak_parity", 1, LEAST_EQUAL).await;
+    parity(&Case::of_bundle("soak_parity", 1, LEAST_EQUAL)).await;
 }
 
 /// The same in two minutes: to work on it.
 #[tokio::test]
 #[ignore = "soak tier: minutes of real time"]
 async fn soak_parity_fifteen_times_as_fast() {
-    parity("soak_parity_fast", PACE, LEAST_EQUAL_FAST).await;
+    parity(&Case::of_bundle("soak_parity_fast", PACE, LEAST_EQUAL_FAST)).await;
 }
 
-async fn parity(test: &str, pace: i64, least_equal: f64) {
-    let Some(stage) = Stage::start_paced(test, pace, &loads::lines(&WAVES, BINS), REPLICAS).await else { return };
-    let bundle = quick_bundle();
-    let names_bundle = put_quick_bundle(&stage.plane, &bundle);
+pub(super) async fn parity(case: &Case) {
+    let pace = case.pace;
+    let Some(stage) = Stage::start_paced(case.test, pace, &loads::lines(&WAVES, BINS), REPLICAS).await else { return };
+    let (names_policy, nets) = case.put(&stage);
     let operator = Operator::start(&stage, "operator").await;
-    stage.apply_policy(&format!("mode: Enforce\n  {names_bundle}"));
-    until_time(Clock::wall() + SPAN / pace).await;
+    stage.apply_policy(&format!("mode: Enforce\n  {names_policy}"));
+    until_time(Clock::wall() + case.span / pace).await;
     println!("resident memory: {:.1} MiB", operator.process.resident_mib());
+    println!("status: {}", stage.status()["lastDecision"]);
     let (began, folder) = (operator.origin(), operator.log.clone());
     assert!(operator.process.terminate().await.success());
 
@@ -88,25 +134,53 @@ async fn parity(test: &str, pace: i64, least_equal: f64) {
     println!("samples miss the ends of the gym's slots by at most {:.1} ms", 1e3 * seen.off_phase().as_secs_f64());
     let late = seen.pods_late();
     println!("ready pods as the operator saw them: {late} of {} decisions differ from the world's", seen.rows.len());
+    assert!(writes >= case.least_writes, "the load must move more: {writes} scale writes");
+    compare(case, &seen, &nets);
+}
+
+fn compare(case: &Case, seen: &Seen, nets: &Nets) {
     let of_log = seen.gym(&seen.pods_of_log());
     show("the gym, fed with the ready pods of the decision log", &seen.errors(&of_log));
     let gym = seen.gym(&ready_pods(&seen.entries));
     let errors = seen.errors(&gym);
     show("the gym, fed with the ready pods of the world's log", &errors);
-    let (equal, compared) = (seen.equal(&gym, &bundle), seen.rows.len());
-    let equal_of_log = seen.equal(&of_log, &bundle);
+    let (otherwise, compared) = (seen.otherwise(&gym, nets), seen.rows.len());
+    let equal = compared - otherwise.len();
+    let equal_of_log = compared - seen.otherwise(&of_log, nets).len();
     println!(
         "decisions on the gym's observations: {equal} of {compared} equal; with the decision log's pods {equal_of_log}"
     );
+    seen.show_otherwise(&gym, &otherwise);
+    let misread = seen.misread(&gym);
+    let moved = misread.iter().filter(|slot| seen.pods_moved_in(**slot)).count();
+    let clean: Vec<usize> = (0..compared).filter(|row| !seen.rests_on(*row, &misread, case.remembers)).collect();
+    let clean_otherwise = otherwise.iter().filter(|(row, _)| clean.contains(row)).count();
+    println!(
+        "slots of which more than 1 % of the requests were not seen: {misread:?}; pods came or went within {moved} of {}; \
+         of the {} decisions that rest on none of them, {clean_otherwise} differ",
+        misread.len(),
+        clean.len()
+    );
+    let again = evidence::replay_telling(&seen.rows, nets, |_, _| {});
+    println!(
+        "decisions on the log's own observations: {} made again, {} differ",
+        again.compared,
+        again.differing.len()
+    );
 
-    assert!(compared as f64 >= 0.9 * SPAN.as_secs_f64() / SCRAPE_S as f64, "{compared} decisions");
-    assert!(writes > 20, "the load must move more: {writes} scale writes");
+    assert!(compared as f64 >= 0.9 * case.span.as_secs_f64() / case.cadence.as_secs_f64(), "{compared} decisions");
+    assert!(again.skipped == 0 && again.differing.is_empty(), "{again:?}");
     for (feature, errors) in &errors {
         assert!(errors.median() <= MOST_ERROR, "{feature:?}: the median error is {}", errors.median());
         let alone = errors.only_operator + errors.only_gym;
         assert!(alone <= errors.relative.len() / 20, "{feature:?}: {alone} samples are known to one of both alone");
     }
-    assert!(equal as f64 >= least_equal * compared as f64, "{equal} of {compared} decisions are equal");
+    let named_decided = seen.rows.iter().filter(|row| row.decided_by != "fallback").count();
+    assert!(named_decided as f64 >= 0.9 * compared as f64, "the fallback decided {}", compared - named_decided);
+    assert!(equal as f64 >= case.least_equal * compared as f64, "{equal} of {compared} decisions are equal");
+    let excused =
+        matches!(case.named, Named::Bundle) || clean_otherwise as f64 <= MOST_UNEXPLAINED * clean.len() as f64;
+    assert!(excused, "{clean_otherwise} of {} decisions differ on what was read well", clean.len());
 }
 
 /// The load that the world played.
@@ -202,16 +276,68 @@ impl Seen {
         ALL_FEATURES.map(of).into_iter().filter(|(_, errors)| !errors.relative.is_empty()).collect()
     }
 
-    /// Decisions that the core makes equally on the gym's observations.
-    fn equal(&self, gym: &Gym, bundle: &Bundle) -> usize {
+    /// Decisions that the core makes otherwise on the gym's observations: the position of the row, and what it decides.
+    fn otherwise(&self, gym: &Gym, nets: &Nets) -> Vec<(usize, u32)> {
         let rows: Vec<OperatedDecision> = self.rows.iter().map(|row| self.as_in_gym(row, gym)).collect();
-        let mut otherwise = 0;
+        let mut otherwise = Vec::new();
         let again = |row: usize, again: seatrial_core::record::DecisionRecord| {
-            otherwise += usize::from(again.decided != rows[row].record.decided);
+            if again.decided != rows[row].record.decided {
+                otherwise.push((row, again.decided));
+            }
         };
-        let report = evidence::replay_telling(&rows, bundle, again);
+        let report = evidence::replay_telling(&rows, nets, again);
         assert_eq!(report.skipped, 0, "every decision can be made again");
-        rows.len() - otherwise
+        otherwise
+    }
+
+    /// What was decided otherwise, with how far from the gym's what was read is.
+    fn show_otherwise(&self, gym: &Gym, otherwise: &[(usize, u32)]) {
+        let rate = |metrics: &Metrics, feature| metrics.get(feature).map(|sample| sample.value);
+        for (position, decided) in otherwise {
+            let row = &self.rows[*position];
+            let Some(at) = load_at(row) else { continue };
+            let off = [Feature::HttpRequestsTotalRate, Feature::HttpRequestDurationSecondsSumRate].map(|feature| {
+                let (read, of_gym) = (rate(&row.observation.metrics, feature), rate(&gym[&self.slot(at).0], feature));
+                read.zip(of_gym).map(|(read, of_gym)| (100.0 * (read / of_gym - 1.0) * 100.0).round() / 100.0)
+            });
+            println!(
+                "  decision {position}: {} here, {decided} in the gym; slot {}, {:.1} s old; requests/s and in flight off by {off:?} %",
+                row.record.decided,
+                self.slot(at).0,
+                (row.record.at_us - at.micros()) as f64 / 1e6
+            );
+        }
+    }
+
+    /// Slots of which the cluster's rate of requests is more than one percent off the gym's. Prometheus loses what a pod counted
+    /// after its last scrape, and, to `irate`, what it counted before its first.
+    fn misread(&self, gym: &Gym) -> Vec<i64> {
+        let rate = |metrics: &Metrics| metrics.get(Feature::HttpRequestsTotalRate).map(|sample| sample.value);
+        let off = |slot: &i64, row: &OperatedDecision| {
+            let pair = rate(&row.observation.metrics).zip(rate(&gym[slot]));
+            pair.is_none_or(|(read, of_gym)| (read - of_gym).abs() > 0.01 * of_gym)
+        };
+        self.samples().iter().filter(|(slot, row)| off(slot, row)).map(|(slot, _)| *slot).collect()
+    }
+
+    /// Whether pods became ready or ended within a slot.
+    fn pods_moved_in(&self, slot: i64) -> bool {
+        let length = Span::from_secs(SCRAPE_S);
+        let until = self.load.start() + length * slot;
+        let mut ready = self
+            .entries
+            .iter()
+            .filter(|entry| entry.from < until && entry.until > until - length)
+            .map(|entry| entry.ready);
+        let first = ready.next();
+        ready.any(|ready| Some(ready) != first)
+    }
+
+    /// Whether a decision saw one of these slots, or remembers it.
+    fn rests_on(&self, row: usize, slots: &[i64], remembers: Span) -> bool {
+        let seen = load_at(&self.rows[row]).map(|at| self.slot(at).0);
+        let back = remembers.whole_steps(Span::from_secs(SCRAPE_S));
+        slots.iter().any(|slot| seen.is_none_or(|seen| (0..=back).contains(&(seen - slot))))
     }
 
     fn as_in_gym(&self, row: &OperatedDecision, gym: &Gym) -> OperatedDecision {

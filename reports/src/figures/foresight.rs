@@ -89,6 +89,9 @@ fn whisker(scene: &mut Scene, x: f64, g: &Estimate, (scale, frame): (&Scale, &Fr
     }
     if let (Some(low), Some(high)) = (g.low, g.high) {
         scene.line(vec![(x, scale.y(low, frame)), (x, scale.y(high, frame))], LINE, 2.0);
+        if high > scale.high {
+            scene.arrow((x, frame.top - 4.0), (0.0, -1.0), (10.0, LINE));
+        }
     }
     scene.dot((x, scale.y(g.value, frame)), 4.0, LINE);
 }

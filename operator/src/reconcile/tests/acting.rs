@@ -32,6 +32,20 @@ fn enforce_follows_the_load_up_at_once_and_down_after_the_window() {
 }
 
 #[test]
+fn a_built_in_rule_plans_on_its_forecaster() {
+    let forecaster = json!({ "id": "persistence", "config": { "horizon_s": 90 } });
+    let config = json!({ "level": 0.9, "margin": 1.25, "hold_s": 0 });
+    let mut world = World::new(json!({ "policy": { "id": "newsvendor", "config": config, "forecaster": forecaster } }));
+    world.rate = Some(800.0);
+    world.run(600);
+    let last = world.policy.status.as_ref().unwrap().last_decision.clone().unwrap();
+    assert_eq!(world.count("history"), 2, "its memory is warmed up, far back and near");
+    // 1.25 × 800 / 50: 80 ms per request on 4 cores; planned with the lower bound of the 50, a little less.
+    assert!((20..=22).contains(&world.replicas), "{last:?}");
+    assert_eq!((last.reason.as_str(), last.stages), ("forecast", vec![format!("forecast: {}", world.replicas)]));
+}
+
+#[test]
 fn a_settled_object_is_not_written_to() {
     let mut world = World::new(json!({}));
     world.run(600);

@@ -32,6 +32,24 @@ fn missing_metrics_hold_and_never_scale_down() {
     assert_eq!(world.condition("Ready").0, "True");
 }
 
+/// An autoscaler on CPU sees CPU that is fresh; with another metric missing it may grow, and may not shrink.
+#[test]
+fn what_nobody_measures_is_no_reason_to_shrink_for_a_rule_that_looks_elsewhere() {
+    let eager = json!({ "policy": { "id": "hpa", "config": { "downscale_stabilization_s": 0 } } });
+    let mut world = World::new(eager);
+    world.metrics_problem = Some(Problem::new(Reason::NotOneNumber, "the rate of requests is NaN"));
+    world.rate = Some(800.0);
+    world.run(60);
+    assert_eq!(world.replicas, 20, "it grows");
+    world.rate = Some(160.0);
+    world.run(600);
+    assert_eq!(world.replicas, 20);
+    assert_eq!(world.condition("ScalingActive"), ("False".into(), "HoldingReplicas".into()));
+    world.metrics_problem = None;
+    world.run(60);
+    assert_eq!((world.replicas, world.condition("ScalingActive").0.as_str()), (4, "True"));
+}
+
 #[test]
 fn a_target_that_is_not_there_is_said_once_and_asked_for_slowly() {
     let mut world = World::new(json!({}));
@@ -45,6 +63,7 @@ fn a_target_that_is_not_there_is_said_once_and_asked_for_slowly() {
         let (statuses, asked) = (world.statuses.len(), world.count("scale"));
         world.run(600);
         assert_eq!((world.statuses.len(), world.condition("Ready").1.as_str()), (statuses, expected));
+        assert_eq!(world.condition("ScalingActive"), ("False".into(), expected.into()));
         assert!(world.count("scale") - asked <= most, "{} questions in ten minutes", world.count("scale") - asked);
     }
     let told = world.machine.take_happenings();
@@ -93,7 +112,37 @@ fn a_rule_that_nobody_knows_is_refused_with_the_known_ones() {
     world.run(60);
     assert_eq!(world.condition("Ready"), ("False".into(), "SpecRefused".into()));
     assert_eq!(world.policy.status.as_ref().unwrap().phase, Some(Phase::Failed));
+    assert_eq!(world.condition("ScalingActive"), ("False".into(), "SpecRefused".into()));
+    for blind in ["static", "cron"] {
+        world.policy.spec.policy.as_mut().unwrap().id = blind.to_owned();
+        world.run(60);
+        assert_eq!(world.condition("Ready"), ("False".into(), "SpecRefused".into()), "{blind} without a config");
+        assert!(world.written.is_empty(), "{blind}");
+    }
     world.policy.spec.policy.as_mut().unwrap().id = "hpa".to_owned();
+    world.run(60);
+    assert_eq!(world.condition("Ready").0, "True");
+}
+
+#[test]
+fn a_rule_that_plans_on_a_forecast_is_refused_until_a_forecaster_is_named() {
+    let mut world = World::new(json!({ "policy": { "id": "newsvendor" } }));
+    let refused = |world: &mut World, words: &str| {
+        world.run(60);
+        assert_eq!(world.condition("Ready"), ("False".into(), "SpecRefused".into()));
+        let status = world.policy.status.as_ref().unwrap();
+        assert!(status.conditions.iter().any(|condition| condition.message.contains(words)), "{status:?}");
+    };
+    refused(&mut world, "needs a forecaster");
+    let name = |world: &mut World, forecaster| {
+        world.policy.spec.policy.as_mut().unwrap().forecaster = serde_json::from_value(forecaster).unwrap();
+    };
+    name(&mut world, json!({ "id": "crystal-ball" }));
+    refused(&mut world, "unknown forecaster `crystal-ball`");
+    name(&mut world, json!({ "id": "persistence", "config": { "horizon": 60 } }));
+    refused(&mut world, "configuration of `persistence`");
+    assert_eq!(world.count("record"), 0);
+    name(&mut world, json!({ "id": "persistence", "config": { "horizon_s": 60 } }));
     world.run(60);
     assert_eq!(world.condition("Ready").0, "True");
 }

@@ -65,7 +65,7 @@ pub(crate) async fn a_target_that_goes_and_comes_back() {
     stage.until_says("Ready", "True", "AsWanted").await;
     stage.api.delete("deployments", "web");
     stage.until_says("Ready", "False", "TargetNotFound").await;
-    assert!(stage.condition("Ready")["message"].as_str().unwrap().contains("correct spec.targetRef"));
+    assert!(stage.condition("Ready")["message"].as_str().unwrap().contains("make one for another target"));
     stage.prometheus.load(800.0);
     stage.deploy();
     stage.until("the new one to be scaled", |stage| stage.replicas() == 8).await;

@@ -5,6 +5,8 @@
 //! | [`scenario`] | what is fixed before an episode: pods, service, prices, metrics pipeline, regime |
 //! | [`load`] | rates of an episode, flash crowds, realised counts per slot, history |
 //! | [`episode`] | an autoscaler drives the fluid kernel; costs by term and UTC day |
+//! | [`cluster`] | pods and nodes as Kubernetes' own controllers treat them |
+//! | [`events`] | the event kernel: pending events by virtual time |
 //! | [`oracle`] | certified interval of the least cost that any schedule can reach |
 //! | [`foresight`] | who knows the true rate for a while: the ladder that splits regret into its causes |
 //! | [`autoscale_v1`] | the vector environment of learners |
@@ -12,7 +14,9 @@
 //! | [`registry`] | environments with their observation and action tables |
 
 pub mod autoscale_v1;
+pub mod cluster;
 pub mod episode;
+pub mod events;
 mod fluid;
 pub mod foresight;
 pub mod load;

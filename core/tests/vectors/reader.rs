@@ -85,8 +85,9 @@ mod tests {
         id: u64,
     }
 
+    /// The samples of the core, also where another crate includes this file.
     fn sample(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/data").join(name)
     }
 
     #[test]

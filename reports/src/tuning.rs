@@ -19,6 +19,8 @@ pub struct TuningPage {
     pub trace: String,
     /// The manifest to apply, relative to the page; empty if nothing is to be applied.
     pub result: String,
+    /// What could not be written into the manifest, a sentence each.
+    pub by_hand: Vec<String>,
     /// One per autoscaler.
     pub sections: Vec<TuningSection>,
     /// What was inferred or left out.
@@ -122,6 +124,7 @@ mod tests {
             manifest: "<b>.yaml".to_owned(),
             trace: "load.csv".to_owned(),
             result: String::new(),
+            by_hand: Vec::new(),
             sections: Vec::new(),
             notes: vec!["`spec.<x>` & more".to_owned()],
             provenance: Vec::new(),
@@ -130,5 +133,9 @@ mod tests {
         assert!(html.contains("<code>spec.&lt;x&gt;</code> &amp; more"), "{html}");
         assert!(!html.contains("<b>") && !html.contains("<script"), "{html}");
         assert!(html.contains("No manifest was written: nothing is suggested."), "{html}");
+        let page = TuningPage { by_hand: vec!["no manifest was written: `a<b`".to_owned()], ..page };
+        let html = page.html().unwrap();
+        assert!(html.contains("no manifest was written: <code>a&lt;b</code>"), "{html}");
+        assert!(!html.contains("nothing is suggested"), "{html}");
     }
 }

@@ -133,7 +133,8 @@ impl Candidate {
         let behavior = self.behavior(scaler);
         match &scaler.keda {
             Some(keda) => by_keda(scaler, keda, target, behavior.as_ref()),
-            None => entrant(scaler.metric.signal, target, behavior.as_ref()),
+            None if scaler.fixed.is_empty() => entrant(scaler.metric.signal, target, behavior.as_ref()),
+            None => by_several(scaler, target, behavior.as_ref()),
         }
     }
 }
@@ -150,13 +151,24 @@ fn by_keda(scaler: &Scaler, keda: &Keda, target: f64, behavior: Option<&Behavior
     player("keda", config)
 }
 
-/// The core's rule with these settings.
-pub(super) fn entrant(signal: Signal, target: f64, behavior: Option<&Behavior>) -> Entrant {
-    let metric = match signal {
+/// The core's rule with the tuned metric and those that stay as they are; the greatest wish counts.
+fn by_several(scaler: &Scaler, target: f64, behavior: Option<&Behavior>) -> Entrant {
+    let tuned = (scaler.metric.signal, target);
+    let all = std::iter::once(tuned).chain(scaler.fixed.iter().map(|metric| (metric.signal, metric.target)));
+    let metrics: Vec<_> = all.map(|(signal, target)| json!({ "kind": kind(signal), "target": target })).collect();
+    player("hpa", json!({ "metrics": metrics, "behavior": behavior }))
+}
+
+const fn kind(signal: Signal) -> &'static str {
+    match signal {
         Signal::Cpu => "cpu-utilization",
         Signal::RequestRate => "request-rate",
-    };
-    player("hpa", json!({ "metric": metric, "target": target, "behavior": behavior }))
+    }
+}
+
+/// The core's rule with these settings.
+pub(super) fn entrant(signal: Signal, target: f64, behavior: Option<&Behavior>) -> Entrant {
+    player("hpa", json!({ "metric": kind(signal), "target": target, "behavior": behavior }))
 }
 
 fn player(id: &str, config: serde_json::Value) -> Entrant {

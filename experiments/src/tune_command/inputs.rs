@@ -20,6 +20,9 @@ const SLOT: Span = Span::from_secs(15);
 const ODD: Span = Span::from_secs(900);
 /// Width in which events are counted.
 const EVENT_BIN: Span = Span::from_secs(60);
+/// No load is greater.
+const MOST_PER_S: f64 = 1e9;
+const BEYOND: &str = "beyond what a simulation can hold (1e9 requests/s)";
 /// A file larger than this is not read whole.
 const MOST_BYTES: u64 = 1 << 30;
 
@@ -47,6 +50,10 @@ pub(super) struct Offered {
     /// Whether the load was estimated from replicas and CPU, as a share of what one pod serves: then rates are pods' worth of
     /// work until [`Offered::in_requests`].
     pub(super) estimated: bool,
+    /// Share of the bins in which CPU was saturated, where the load is an estimate; else 0.
+    pub(super) saturated: f64,
+    /// Replicas of each bin as recorded; empty if they were not.
+    pub(super) replicas: Vec<f64>,
     /// Hash of the content.
     pub(super) content_hash: String,
 }
@@ -141,7 +148,23 @@ fn of_trace(file: &str, trace: Trace, mut notes: Vec<String>) -> Result<Inputs> 
             .collect::<std::result::Result<_, _>>()
             .map_err(|error| refused(error.to_string()))?,
     };
+    series.iter().try_for_each(|series| check_rates(series, file))?;
     Ok(Inputs { file: file.to_owned(), series, notes })
+}
+
+/// Refuses rates that would overflow what is simulated.
+fn check_rates(series: &Offered, file: &str) -> Result<()> {
+    let Some(bin) = series.rate_per_s.iter().position(|rate| *rate > MOST_PER_S) else { return Ok(()) };
+    let name = if series.name.is_empty() {
+        String::new()
+    } else {
+        format!(" series `{}`,", super::manifest::short(&series.name))
+    };
+    Err(ExperimentError::Trace(format!(
+        "{file}:{name} bin {}: {:e} requests/s are {BEYOND}",
+        bin + 1,
+        series.rate_per_s[bin]
+    )))
 }
 
 fn offered(trace: &Trace, series: &Series, file: &str) -> std::result::Result<Offered, ReadError> {
@@ -155,6 +178,8 @@ fn offered(trace: &Trace, series: &Series, file: &str) -> std::result::Result<Of
         missing: series.missing.clone(),
         seen_capacity: None,
         estimated: false,
+        saturated: 0.0,
+        replicas: Vec::new(),
         content_hash: content_hash(trace),
     })
 }

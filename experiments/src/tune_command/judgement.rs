@@ -25,6 +25,8 @@ pub(super) const FAST_START: Span = Span::from_secs(5);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Track {
     pub(super) days: Vec<CostTerms>,
+    /// How long they are together, in days: less than their number where only parts of days were seen.
+    pub(super) length_days: f64,
 }
 
 /// How the bounds bound under today's settings.
@@ -58,10 +60,12 @@ pub(super) struct Judgement {
     pub(super) on_rate: Option<(f64, Track)>,
     pub(super) pressed: Pressed,
     pub(super) weights: CostWeights,
+    /// Share of the bins whose load was estimated from saturated CPU, and so was greater.
+    pub(super) saturated: f64,
 }
 
 impl Track {
-    fn of(runs: &[Vec<DayCosts>]) -> Self {
+    fn of(runs: &[Vec<DayCosts>], length_days: f64) -> Self {
         let mut days: Vec<(i64, CostTerms)> = Vec::new();
         for day in runs.iter().flatten() {
             match days.iter_mut().find(|(known, _)| *known == day.day) {
@@ -70,7 +74,7 @@ impl Track {
             }
         }
         let share = 1.0 / stats::count(runs.len().max(1));
-        Self { days: days.into_iter().map(|(_, terms)| scaled(&terms, share)).collect() }
+        Self { days: days.into_iter().map(|(_, terms)| scaled(&terms, share)).collect(), length_days }
     }
 
     fn sum(&self, of: impl Fn(&CostTerms) -> f64, days: &[usize]) -> f64 {
@@ -83,9 +87,14 @@ impl Track {
         total
     }
 
-    /// Mean over days of something that adds up.
+    /// Length of one of them, in days.
+    fn day(&self) -> f64 {
+        self.length_days / stats::count(self.days.len().max(1))
+    }
+
+    /// Per 24 hours, of something that adds up.
     pub(super) fn mean(&self, of: impl Fn(&CostTerms) -> f64) -> f64 {
-        of(&self.total()) / stats::count(self.days.len().max(1))
+        if self.length_days > 0.0 { of(&self.total()) / self.length_days } else { 0.0 }
     }
 
     pub(super) fn replica_hours(&self) -> f64 {
@@ -138,7 +147,9 @@ pub(super) fn change(from: &Track, to: &Track, of: impl Fn(&CostTerms) -> f64) -
 
 /// Change of a mean per day from one track to another, in its own unit.
 pub(super) fn difference(from: &Track, to: &Track, of: impl Fn(&CostTerms) -> f64) -> Estimate {
-    estimate(from.days.len(), |days| (to.sum(&of, days) - from.sum(&of, days)) / stats::count(days.len().max(1)))
+    estimate(from.days.len(), |days| {
+        (to.sum(&of, days) - from.sum(&of, days)) / (stats::count(days.len().max(1)) * from.day())
+    })
 }
 
 /// Change of the share of bad requests.
@@ -182,7 +193,7 @@ pub(super) fn judge(
         .quiet()
         .map("comparison", &plays, |(stages, entrant)| {
             let runs: Result<Vec<Vec<DayCosts>>> = stages.iter().map(|stage| Ok(stage.score(entrant)?.days)).collect();
-            Ok(Track::of(&runs?))
+            Ok(Track::of(&runs?, theatre.later_days()))
         })?
         .into_iter();
     let mut next = || tracks.next().unwrap_or_default();
@@ -206,6 +217,7 @@ pub(super) fn judge(
         on_rate,
         pressed,
         weights,
+        saturated: theatre.saturated,
     })
 }
 
@@ -223,9 +235,8 @@ fn oracle(theatre: &Theatre, stages: &[Stage], weights: CostWeights, least: Opti
         lower += certified.lower / stats::count(stages.len());
         runs.push(certified.upper_by_day);
     }
-    let track = Track::of(&runs);
-    let days = stats::count(track.days.len().max(1));
-    Ok((track, lower / days))
+    let days = theatre.later_days();
+    Ok((Track::of(&runs, days), lower / days))
 }
 
 fn pressed(scaler: &Scaler, stage: &Stage, entrant: &Entrant) -> Result<Pressed> {

@@ -10,7 +10,7 @@ pub(super) mod scaled_object;
 
 use std::fmt;
 
-use seatrial_core::scaling::policies::hpa::behavior::{Behavior, ScalingPolicy, ScalingRules};
+use seatrial_core::scaling::policies::hpa::behavior::{Behavior, ScalingPolicy, ScalingRules, SelectPolicy};
 
 use self::fields::Fields;
 use super::yaml::{self, Node, Place, Step};
@@ -102,6 +102,10 @@ pub(super) struct Scaler {
     pub(super) behavior: Option<Behavior>,
     /// Of a ScaledObject.
     pub(super) keda: Option<Keda>,
+    /// Further metrics of an HPA that take part as they stand.
+    pub(super) fixed: Vec<Metric>,
+    /// A metric on the load that cannot be simulated and may decide.
+    pub(super) rival: Option<String>,
     /// What is not simulated, a sentence each.
     pub(super) notes: Vec<String>,
     /// Number of the document, and the path to the object in it.
@@ -159,6 +163,37 @@ impl Scaler {
     pub(super) fn policies(&self, up: bool) -> Vec<ScalingPolicy> {
         let effective = self.behavior.clone().unwrap_or_default().effective();
         if up { effective.up.policies } else { effective.down.policies }
+    }
+
+    /// Whether the manifest disables a direction.
+    pub(super) fn disables(&self, up: bool) -> bool {
+        self.rules(up).select_policy == Some(SelectPolicy::Disabled)
+    }
+
+    /// Whether KEDA takes replicas away on its own, below the autoscaler's fewest.
+    fn sleeps(&self) -> bool {
+        self.keda.as_ref().is_some_and(|keda| self.min == 0 || keda.idle.is_some())
+    }
+
+    /// The direction (`true` is up) whose being disabled makes a comparison of settings void, if there is one.
+    pub(super) fn frozen(&self) -> Option<bool> {
+        match (self.disables(true), self.disables(false) && !self.sleeps()) {
+            (_, true) => Some(false),
+            (up, false) => up.then_some(true),
+        }
+    }
+
+    /// What disabled directions mean, a sentence each.
+    pub(super) fn disabled_notes(&self) -> Vec<String> {
+        let up = "scaleUp is disabled in the manifest: no replica would ever be added, whatever the target";
+        let down = if self.sleeps() {
+            "scaleDown is disabled in the manifest: replicas are given back only when KEDA puts the workload to sleep, \
+             whatever the target"
+        } else {
+            "scaleDown is disabled in the manifest: replicas that are there today would never be given back, whatever the target"
+        };
+        let both = [(true, up), (false, down)];
+        both.into_iter().filter(|(up, _)| self.disables(*up)).map(|(_, note)| note.to_owned()).collect()
     }
 }
 

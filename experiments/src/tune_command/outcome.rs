@@ -18,6 +18,9 @@ use super::verdict::{self, Figures, Verdict, share, with_interval};
 use super::world::Physics;
 use crate::import_command::shown;
 
+/// Share by which the simulation of today may differ from what was recorded.
+const MISFIT: f64 = 0.25;
+
 /// One autoscaler's outcome.
 pub(super) struct Outcome {
     pub(super) scaler: Scaler,
@@ -27,6 +30,10 @@ pub(super) struct Outcome {
     pub(super) missing_share: f64,
     pub(super) estimated: bool,
     pub(super) content_hash: String,
+    /// Replica-hours a day of the later part as recorded.
+    pub(super) recorded: Option<f64>,
+    /// Hours of the later part, where it has no whole day.
+    pub(super) hours: Option<f64>,
     /// Days of the later part, in words.
     pub(super) later: String,
     /// Days of the earlier part, in words.
@@ -57,7 +64,7 @@ impl Outcome {
     ) -> Self {
         let Evidence { parts, physics, search, judgement } = evidence;
         let figures = Figures::of(&judgement);
-        let verdict = verdict::of(&judgement, &figures, offered.interval);
+        let verdict = verdict::for_scaler(scaler, &judgement, &figures, offered.interval);
         let chosen = &search.candidates[search.choice(objective)];
         let changes = changes::of(chosen, scaler, manifest);
         let label = |part: &std::ops::Range<usize>| {
@@ -65,6 +72,8 @@ impl Outcome {
             span_label(from.micros(), to.micros() - 1)
         };
         Self {
+            recorded: recorded_hours(offered, &parts.later),
+            hours: (parts.days == 0).then_some(24.0 * judgement.today.length_days),
             later: label(&parts.later),
             earlier: label(&parts.tuning),
             scaler: scaler.clone(),
@@ -88,7 +97,8 @@ impl Outcome {
     }
 
     pub(super) fn remarks(&self) -> Vec<String> {
-        verdict::remarks(self.verdict, &self.judgement, &self.scaler)
+        let found = verdict::remarks(self.verdict, &self.judgement, &self.scaler);
+        self.misfit().into_iter().chain(self.scaler.disabled_notes()).chain(found).collect()
     }
 
     /// Notes about this autoscaler and its data.
@@ -110,16 +120,44 @@ impl Outcome {
         notes
     }
 
+    /// What is to be said where the simulation of today's settings differs from what was recorded.
+    fn misfit(&self) -> Option<String> {
+        let (recorded, today) = (self.recorded?, self.judgement.today.replica_hours());
+        ((today - recorded).abs() > MISFIT * recorded).then(|| {
+            format!(
+                "the simulated autoscaler of today takes {today:.1} replica-hours a day, the recording {recorded:.1}: the \
+                 model does not fit"
+            )
+        })
+    }
+
+    /// In words, what the later part is.
+    pub(super) fn basis(&self) -> String {
+        let days = self.judgement.today.days.len();
+        match self.hours {
+            Some(hours) => format!("{hours:.1} h, scaled to a day"),
+            None if days == 1 => "1 day that tuning never saw".to_owned(),
+            None => format!("{days} days that tuning never saw"),
+        }
+    }
+
+    /// Whether nothing can be compared with today: too little was seen, or nothing would come of another setting.
+    fn alone(&self) -> bool {
+        self.hours.is_some() || matches!(self.verdict, Verdict::DownDisabled | Verdict::UpDisabled)
+    }
+
     /// The lines of before and after.
     pub(super) fn numbers(&self) -> Vec<TuningNumber> {
         let Judgement { today, suggested, oracle, weights, least_cost, .. } = &self.judgement;
         let line = |name: &str, show: &dyn Fn(&Track) -> String, change: String| {
-            let (value, interval) = apart(&change);
+            // Hours of a day that was also tuned on prove nothing: today's figures stand alone.
+            let alone = self.alone();
+            let (value, interval) = if alone { ("–".to_owned(), String::new()) } else { apart(&change) };
             let name = name.to_owned();
             TuningNumber {
                 name,
                 before: show(today),
-                after: show(suggested),
+                after: if alone { "–".to_owned() } else { show(suggested) },
                 change: value,
                 interval,
                 oracle: show(oracle),
@@ -159,20 +197,26 @@ impl Outcome {
         }];
         let (up, down) = (scaler.rules(true), scaler.rules(false));
         let hold = candidate.hold_s.or(down.stabilization_window_seconds).unwrap_or(300);
-        words.push(format!("down after {hold} s"));
+        if !scaler.disables(false) {
+            words.push(format!("down after {hold} s"));
+        }
         let window = candidate.up_window_s.or(up.stabilization_window_seconds).unwrap_or(0);
-        if window > 0 {
+        if window > 0 && !scaler.disables(true) {
             words.push(format!("up after {window} s"));
         }
         let policies = |own: &Option<Vec<_>>, up| changes::in_words(own.as_deref().unwrap_or(&scaler.policies(up)));
-        words.push(format!("up by {}", policies(&candidate.up, true)));
-        words.push(format!("down by {}", policies(&candidate.down, false)));
+        let steps = |word: &str, own: &Option<Vec<_>>, up| {
+            if scaler.disables(up) { format!("never {word}") } else { format!("{word} by {}", policies(own, up)) }
+        };
+        words.push(steps("up", &candidate.up, true));
+        words.push(steps("down", &candidate.down, false));
         words.join(", ")
     }
 
     /// What each objective would choose.
     pub(super) fn objectives(&self) -> Vec<TuningChoice> {
-        let all = Objective::ALL.into_iter().zip(&self.judgement.by_objective);
+        let shown = if self.alone() { 0 } else { Objective::ALL.len() };
+        let all = Objective::ALL.into_iter().take(shown).zip(&self.judgement.by_objective);
         all.map(|(objective, track)| TuningChoice {
             objective: format!("{} ({})", objective.word(), objective.kappa()),
             settings: self.in_words(&self.search.candidates[self.search.choice(objective)]),
@@ -195,12 +239,25 @@ impl Outcome {
             fact("load", format!("{} requests a day{load}", grouped(requests, 0))),
             fact("one pod", format!("serves {} requests/s at 100 % CPU", grouped(self.physics.capacity, 1))),
             fact("pod start", format!("{} (median; lognormal, sigma 0.2)", shown(self.physics.pod_start))),
+            fact(
+                "queue",
+                "all ready pods serve one shared queue (ideal balancing); where requests are spread over pods at random, \
+                 more of them wait at the same load, so keep a margin below a high target"
+                    .to_owned(),
+            ),
             fact("tuned on", format!("{}, {} settings", self.earlier, self.search.candidates.len())),
-            fact("compared on", format!("{}, {} days, 2 seeds", self.later, self.judgement.today.days.len())),
+            fact("compared on", format!("{}, {}, 2 seeds", self.later, self.basis())),
             fact("bad request", "waited more than 120 ms for a worker, or was dropped or given up".to_owned()),
             fact("trace content", self.content_hash.clone()),
         ]
     }
+}
+
+/// Replica-hours a day of the bins of a part, where replicas were recorded.
+fn recorded_hours(offered: &Offered, part: &std::ops::Range<usize>) -> Option<f64> {
+    let replicas = offered.replicas.get(part.clone()).filter(|replicas| !replicas.is_empty())?;
+    let mean = replicas.iter().sum::<f64>() / seatrial_reports::stats::count(replicas.len());
+    Some(24.0 * mean).filter(|hours| *hours > 0.0)
 }
 
 /// `−1 % (−2 to 0 %)` as value and interval.

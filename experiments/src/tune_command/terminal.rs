@@ -22,9 +22,6 @@ pub(super) fn tell(outcomes: &[Outcome], written: &Written, notes: &[String]) {
         say_basis(outcome);
     }
     say_files(written);
-    for problem in &written.by_hand {
-        tell!("note: {problem}");
-    }
     for note in notes.iter().take(MOST_NOTES) {
         tell!("note: {note}");
     }
@@ -76,10 +73,8 @@ fn say_changes(outcome: &Outcome) {
 }
 
 fn say_basis(outcome: &Outcome) {
-    let days = outcome.judgement.today.days.len();
-    let count = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
     say!("tuned on    {} ({} settings)", outcome.earlier, outcome.search.candidates.len());
-    say!("compared on {} ({count} that tuning never saw)", outcome.later);
+    say!("compared on {} ({})", outcome.later, outcome.basis());
     let seconds = outcome.physics.pod_start.as_secs_f64();
     say!("a pod       serves {:.1} requests/s at 100 % CPU and starts in {seconds} s", outcome.physics.capacity);
     say!();
@@ -88,6 +83,9 @@ fn say_basis(outcome: &Outcome) {
 fn say_files(written: &Written) {
     if let Some(manifest) = &written.manifest {
         say!("wrote {}: look at it, then apply it; nothing was applied", manifest.display());
+    }
+    for sentence in &written.by_hand {
+        say!("{sentence}");
     }
     say!("wrote {}", written.folder.join("index.html").display());
 }

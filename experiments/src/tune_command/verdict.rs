@@ -8,6 +8,7 @@ use seatrial_core::math;
 use seatrial_core::time::Span;
 use seatrial_reports::stats::Estimate;
 
+use super::arguments::Objective;
 use super::judgement::{FAST_START, Judgement, change, change_of_bad_share, difference, log_ratio};
 use super::manifest::Scaler;
 use super::parts::{COARSE, ENOUGH_DAYS};
@@ -20,6 +21,10 @@ const BINDING: f64 = 0.8;
 const CEILING_BAD: f64 = 0.5;
 /// A share of bad requests that matters.
 const MANY_BAD: f64 = 0.001;
+/// A share of bad requests that nobody takes for a saving, unless cost is the objective.
+const SPOILT: f64 = 0.01;
+/// Share of bins with saturated CPU above which an estimate from it says too little.
+const SATURATED: f64 = 0.05;
 /// Cost over the least possible above which there is much left that no setting wins.
 const FAR: f64 = 0.15;
 /// Share of that gap that faster starts must close to be called the trouble.
@@ -34,12 +39,22 @@ pub(super) enum Verdict {
     Win,
     /// The interval includes zero, or the gain is too small.
     NothingToWin,
+    /// Cheaper only by spoiling more requests than is acceptable.
+    Spoils,
+    /// CPU was saturated, and hid load.
+    Saturated,
+    /// A metric that is not simulated may decide.
+    OtherMetric,
     /// `minReplicas` holds most of the time.
     Floor,
     /// `maxReplicas` holds when it matters.
     Ceiling,
     /// Pods start too slowly.
     StartUp,
+    /// The manifest disables `scaleDown`: what is there stays there, whatever the settings.
+    DownDisabled,
+    /// The manifest disables `scaleUp`.
+    UpDisabled,
     /// Too few days for an interval.
     TooShort,
     /// Bins hide what matters.
@@ -62,9 +77,14 @@ impl Verdict {
         match self {
             Self::Win => "win",
             Self::NothingToWin => "nothing-to-win",
+            Self::Spoils => "nothing-to-win:spoils-requests",
+            Self::Saturated => "too-little-known:saturated",
+            Self::OtherMetric => "too-little-known:other-metric",
             Self::Floor => "not-an-hpa-problem:floor",
             Self::Ceiling => "not-an-hpa-problem:ceiling",
             Self::StartUp => "not-an-hpa-problem:start-up",
+            Self::DownDisabled => "not-an-hpa-problem:scale-down-disabled",
+            Self::UpDisabled => "not-an-hpa-problem:scale-up-disabled",
             Self::TooShort => "too-short",
             Self::TooCoarse => "too-coarse",
         }
@@ -89,6 +109,16 @@ impl Figures {
     }
 }
 
+/// The verdict for `scaler`: a disabled direction goes before what the numbers say, which start without its history.
+pub(super) fn for_scaler(scaler: &Scaler, judgement: &Judgement, figures: &Figures, interval: Span) -> Verdict {
+    match scaler.frozen() {
+        Some(true) => Verdict::UpDisabled,
+        Some(false) => Verdict::DownDisabled,
+        None if scaler.rival.is_some() => Verdict::OtherMetric,
+        None => of(judgement, figures, interval),
+    }
+}
+
 /// The verdict over `judgement`, on bins of `interval`.
 pub(super) fn of(judgement: &Judgement, figures: &Figures, interval: Span) -> Verdict {
     if interval > COARSE {
@@ -97,18 +127,34 @@ pub(super) fn of(judgement: &Judgement, figures: &Figures, interval: Span) -> Ve
     if judgement.today.days.len() < ENOUGH_DAYS || figures.cost.low.is_none() {
         return Verdict::TooShort;
     }
+    if judgement.saturated > SATURATED {
+        return Verdict::Saturated;
+    }
+    if squeezed(judgement) {
+        return Verdict::Ceiling;
+    }
     if figures.cost.high.is_some_and(|high| high < 0.0) && figures.cost.value <= -WORTH {
-        return Verdict::Win;
+        return if spoils(judgement) { Verdict::Spoils } else { Verdict::Win };
     }
     if judgement.pressed.floor >= BINDING {
         return Verdict::Floor;
     }
-    let bad = judgement.today.bad_share();
-    let squeezed = bad >= MANY_BAD && judgement.pressed.bad_at_ceiling >= CEILING_BAD;
-    if squeezed || judgement.pressed.ceiling >= BINDING {
+    if judgement.pressed.ceiling >= BINDING {
         return Verdict::Ceiling;
     }
     if starts_too_slowly(judgement) { Verdict::StartUp } else { Verdict::NothingToWin }
+}
+
+/// Whether most bad requests come while the ceiling holds, and settings leave many of them.
+fn squeezed(judgement: &Judgement) -> bool {
+    let bad = judgement.today.bad_share().min(judgement.suggested.bad_share());
+    bad >= MANY_BAD && judgement.pressed.bad_at_ceiling >= CEILING_BAD
+}
+
+/// Whether a saving is paid with requests by someone who did not ask for cost alone.
+fn spoils(judgement: &Judgement) -> bool {
+    let (before, after) = (judgement.today.bad_share(), judgement.suggested.bad_share());
+    after > SPOILT && after > before && judgement.weights.kappa >= Objective::Balanced.kappa()
 }
 
 /// Whether much is left over the least possible cost, and pods that start at once would win most of it.
@@ -127,6 +173,15 @@ pub(super) fn sentence(verdict: Verdict, judgement: &Judgement, figures: &Figure
         Verdict::NothingToWin => format!(
             "nothing to win: the best of the settings tried differs from today's by {} of the cost",
             with_interval(&figures.cost, |share| percent(math::exp(share) - 1.0))
+        ),
+        Verdict::Spoils => format!("nothing to win without spoiling requests: {}", win(judgement, figures)),
+        Verdict::Saturated => format!(
+            "too little is known: CPU was saturated in {:.0} % of the bins and hid more load; give requests per second",
+            100.0 * judgement.saturated
+        ),
+        Verdict::OtherMetric => format!(
+            "too little is known: the other metric {} may decide, and it is not simulated",
+            scaler.rival.as_deref().unwrap_or_default()
         ),
         Verdict::Floor => {
             let (today, least) = (judgement.today.replica_hours(), judgement.oracle_from_one.as_ref());
@@ -149,6 +204,12 @@ pub(super) fn sentence(verdict: Verdict, judgement: &Judgement, figures: &Figure
                 100.0 * (1.0 - fast / cost)
             )
         }
+        Verdict::DownDisabled => "not an HPA problem: scaleDown is disabled in the manifest".to_owned(),
+        Verdict::UpDisabled => "not an HPA problem: scaleUp is disabled in the manifest".to_owned(),
+        Verdict::TooShort if judgement.today.length_days < 1.0 => {
+            let hours = 24.0 * judgement.today.length_days;
+            format!("too short for an answer: only today's settings are shown, on {hours:.1} h; give a week or more")
+        }
         Verdict::TooShort if days <= 1 => {
             "too short for an answer: before and after are shown without an interval; give a week or more".to_owned()
         }
@@ -166,7 +227,11 @@ fn win(judgement: &Judgement, figures: &Figures) -> String {
     let hours =
         format!("{} replica-hours", if hours <= 0.0 { percent(-hours) + " fewer" } else { percent(hours) + " more" });
     let (before, after) = (judgement.today.bad_share(), judgement.suggested.bad_share());
-    let bad = if figures.bad_share.excludes(0.0) {
+    let bad = if after > before && after >= MANY_BAD && figures.bad_share.excludes(0.0) {
+        let more =
+            if judgement.weights.kappa < Objective::Slo.kappa() { "; --objective slo weighs them more" } else { "" };
+        return format!("{hours} for MORE bad requests: {} instead of {}{more}", share(after), share(before));
+    } else if figures.bad_share.excludes(0.0) {
         format!("bad requests {} instead of {}", share(after), share(before))
     } else {
         format!("about as many bad requests ({} instead of {})", share(after), share(before))

@@ -36,6 +36,8 @@ pub(super) struct Physics {
 pub(super) struct Theatre {
     arena: Arena,
     pub(super) parts: Parts,
+    /// As [`Offered::saturated`].
+    pub(super) saturated: f64,
     scenario: Scenario,
 }
 
@@ -64,7 +66,7 @@ impl Theatre {
             content_hash: offered.content_hash.clone(),
         };
         let arena = Arena { load, headline: false, scored: parts.later.clone(), trainable: true };
-        Self { arena, parts, scenario: scenario(scaler, physics) }
+        Self { arena, parts, saturated: offered.saturated, scenario: scenario(scaler, physics) }
     }
 
     /// The world at a physics step, with pods that start in `pod_start` if one is given.
@@ -96,6 +98,12 @@ impl Theatre {
         let enough = math::ceil_to_u32(2.0 * peak / world.true_capacity()).saturating_add(20);
         world.workload.bounds = Bounds { min, max: max.min(enough.max(min)) };
         world
+    }
+
+    /// Length of the later part in days.
+    pub(super) fn later_days(&self) -> f64 {
+        let bins = seatrial_reports::stats::count(self.parts.later.len());
+        bins * self.arena.load.interval.as_secs_f64() / 86_400.0
     }
 
     pub(super) fn rates(&self, part: &Range<usize>) -> &[f64] {

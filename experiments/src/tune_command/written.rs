@@ -1,6 +1,7 @@
 //! The files: the manifest to apply, the page, the figure, `summary.json` and every setting that was tried.
 //!
-//! All of them are made before one is written, and none replaces another content without `--force`.
+//! All of them are made before one is written, and none replaces another content without `--force`, nor ever the manifest that
+//! was read.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use super::changes;
 use super::judgement::Track;
 use super::outcome::Outcome;
 use super::verdict::Verdict;
+use super::yaml::EditError;
 use crate::cli::line;
 use crate::error::{ExperimentError, Result};
 use crate::import_command::{shown, write_new};
@@ -31,7 +33,7 @@ pub(super) struct Written {
     pub(super) folder: PathBuf,
     /// The manifest to apply, if anything is suggested.
     pub(super) manifest: Option<PathBuf>,
-    /// Why the fields of an autoscaler could not be set in the text, and so have to be set by hand.
+    /// Which autoscalers' fields could not be set in the text and so have to be set by hand, and why: a sentence each.
     pub(super) by_hand: Vec<String>,
 }
 
@@ -43,6 +45,8 @@ pub(super) fn write(session: &Session<'_>, outcomes: &[Outcome], notes: &[String
     let folder = folder(session, outcomes);
     let (text, by_hand) = suggested(session, outcomes);
     let changed = text != session.manifest.text;
+    let lead = if changed { "not in the manifest that was written" } else { "no manifest was written" };
+    let by_hand: Vec<String> = by_hand.iter().map(|why| format!("{lead}: {why}")).collect();
     let name = file_name(&session.arguments.manifest);
     let figures: Vec<Figure> = outcomes.iter().map(figure).collect::<Result<_>>()?;
     let mut files = vec![
@@ -52,6 +56,7 @@ pub(super) fn write(session: &Session<'_>, outcomes: &[Outcome], notes: &[String
     ];
     files.extend(figures.iter().map(|figure| (format!("figures/{}.svg", figure.id), figure.svg.clone())));
     files.extend(changed.then(|| (name.clone(), text)));
+    refuse_manifest(&session.arguments.manifest, &folder, &files)?;
     refuse_occupied(&folder, &files, session.arguments.force)?;
     for (name, text) in &files {
         write_new(&folder.join(name), text.as_bytes(), true)?;
@@ -74,6 +79,18 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| "manifest.yaml".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+/// What runs today is the only record of it: it is never replaced, `--force` or not.
+fn refuse_manifest(manifest: &Path, folder: &Path, files: &[(String, String)]) -> Result<()> {
+    let own = std::fs::canonicalize(manifest).ok();
+    let same = |(name, _): &&(String, String)| own.is_some() && std::fs::canonicalize(folder.join(name)).ok() == own;
+    files.iter().find(same).map_or(Ok(()), |(name, _)| {
+        Err(ExperimentError::Usage {
+            what: format!("{} is the manifest itself, which is never replaced", folder.join(name).display()),
+            next: "choose another folder with --out, and copy the file from there after a look".to_owned(),
+        })
+    })
+}
+
 /// Nothing is written if one file would be replaced.
 fn refuse_occupied(folder: &Path, files: &[(String, String)], force: bool) -> Result<()> {
     let differs =
@@ -93,10 +110,16 @@ fn suggested(session: &Session<'_>, outcomes: &[Outcome]) -> (String, Vec<String
     for outcome in outcomes.iter().filter(|outcome| outcome.verdict.suggests()) {
         match changes::apply(&text, outcome.scaler.document, &outcome.changes) {
             Ok(edited) => text = edited,
-            Err(error) => by_hand.push(format!("{}: {error}; set its fields by hand", outcome.scaler.label())),
+            Err(error) => by_hand.push(sentence_by_hand(outcome, &error, outcomes.len() > 1)),
         }
     }
     (text, by_hand)
+}
+
+fn sentence_by_hand(outcome: &Outcome, error: &EditError, several: bool) -> String {
+    let whose = if several { format!("{}: ", outcome.scaler.label()) } else { String::new() };
+    let what = if outcome.changes.len() > 1 { "it and the other fields" } else { "it" };
+    format!("{whose}{error}; set {what} by hand")
 }
 
 fn figure(outcome: &Outcome) -> Result<Figure> {
@@ -108,10 +131,15 @@ fn figure(outcome: &Outcome) -> Result<Figure> {
     };
     let (search, judgement) = (&outcome.search, &outcome.judgement);
     let words = |number: usize| outcome.in_words(&search.candidates[number]);
+    // Without a whole day to compare on only today's figures are shown.
+    let compared = outcome.hours.is_none();
+    let front = judgement.front.iter().filter(|_| compared);
     let mut points: Vec<TuningPoint> =
-        judgement.front.iter().map(|(number, track)| point(TuningRole::Tried, words(*number), track)).collect();
+        front.map(|(number, track)| point(TuningRole::Tried, words(*number), track)).collect();
     let roles = [TuningRole::Cost, TuningRole::Balanced, TuningRole::Slo];
-    for ((objective, role), track) in Objective::ALL.into_iter().zip(roles).zip(&judgement.by_objective) {
+    for ((objective, role), track) in
+        Objective::ALL.into_iter().zip(roles).zip(&judgement.by_objective).filter(|_| compared)
+    {
         points.push(point(role, words(search.choice(objective)), track));
     }
     points.push(point(TuningRole::Today, words(0), &judgement.today));
@@ -157,7 +185,8 @@ fn page(
         trace: session.arguments.trace.clone(),
         result: result.cloned().unwrap_or_default(),
         sections: sections.collect(),
-        notes: notes.iter().chain(by_hand).cloned().collect(),
+        by_hand: by_hand.to_vec(),
+        notes: notes.to_vec(),
         provenance: vec![
             fact("command", format!("seatrial {}", command(session))),
             fact("revision", manifest::revision()),

@@ -6,7 +6,7 @@
 use seatrial_datasets::import::{CsvColumns, Imported, Unit, from_csv};
 use seatrial_datasets::{Locator, Trace};
 
-use super::ReadError;
+use super::{BEYOND, MOST_PER_S, ReadError};
 
 const TIMES: [&str; 7] = ["timestamp", "time", "ts", "datetime", "date", "t", "start"];
 const NAMES: [&str; 6] = ["series", "workload", "service", "deployment", "app", "name"];
@@ -52,6 +52,20 @@ impl Columns {
         ))
     }
 
+    /// Refuses rates beyond all loads, by line and column; lines with quotes are left to the check of the bins.
+    fn check_rates(&self, file: &str, bytes: &[u8], column: &str) -> Result<(), ReadError> {
+        let Some(place) = self.header.iter().position(|name| name == column) else { return Ok(()) };
+        for (line, row) in bytes.split(|byte| *byte == b'\n').enumerate().skip(1).filter(|row| !row.1.contains(&b'"')) {
+            let cell = row.split(|byte| *byte == b',').nth(place).map(String::from_utf8_lossy);
+            let rate = cell.and_then(|cell| cell.trim().parse::<f64>().ok());
+            if let Some(rate) = rate.filter(|rate| rate.is_finite() && *rate > MOST_PER_S) {
+                let detail = format!("{file}: line {}, column `{column}`: {rate:e} is {BEYOND}", line + 1);
+                return Err(ReadError::Other(detail));
+            }
+        }
+        Ok(())
+    }
+
     /// The column of load and what its values mean.
     fn load(&self) -> Option<(&String, Unit)> {
         let rates = self.find(&RATES).map(|column| (column, Unit::RequestsPerSecond));
@@ -67,6 +81,9 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Imported, ReadError> {
     let columns = Columns::of(bytes);
     let time = columns.find(&TIMES).ok_or_else(|| columns.lacking(file, "times", &TIMES))?;
     let names = columns.find(&NAMES);
+    if let Some((column, Unit::RequestsPerSecond)) = columns.load() {
+        columns.check_rates(file, bytes, column)?;
+    }
     let read = |value: &str, unit: Unit| {
         let columns = CsvColumns {
             time: time.clone(),

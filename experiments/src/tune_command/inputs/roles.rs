@@ -65,12 +65,14 @@ impl Roles<'_> {
             missing: unseen,
             seen_capacity: None,
             estimated: load.is_none(),
+            saturated: 0.0,
+            replicas: replicas.values.clone(),
             content_hash: content_hash(trace),
         };
         match load {
             Some(load) => offered.take_load(load, trace.kind, &used, &work),
             None => {
-                note_estimate(&used, notes);
+                offered.saturated = note_estimate(&used, notes);
                 offered.rate_per_s = work;
             }
         }
@@ -92,17 +94,20 @@ impl Offered {
     }
 }
 
-fn note_estimate(used: &[f64], notes: &mut Vec<String>) {
+/// Says what the estimate is worth; the share of the bins with saturated CPU.
+fn note_estimate(used: &[f64], notes: &mut Vec<String>) -> f64 {
     let estimate = "it holds no load: replicas × CPU utilisation stand for it, so what was turned away is not seen";
     notes.push(estimate.to_owned());
     let busy = used.iter().filter(|used| **used >= SATURATED).count();
+    let saturated = stats::count(busy) / stats::count(used.len().max(1));
     if busy > 0 {
-        let share = 100.0 * stats::count(busy) / stats::count(used.len());
+        let share = 100.0 * saturated;
         let near = 100.0 * SATURATED;
         notes.push(format!(
             "CPU was at {near:.0} % or more in {share:.1} % of the bins: the load there was greater than estimated"
         ));
     }
+    saturated
 }
 
 /// What 100 % is in the CPU series: 100, or 1 where no value is above 1.5.

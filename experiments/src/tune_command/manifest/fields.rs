@@ -37,6 +37,18 @@ impl<'a> Fields<'a> {
         self.root.at(at).filter(|node| !node.is_null())
     }
 
+    /// Where the key of the field at `at` stands, its value's place where it has none.
+    pub(super) fn key_place(&self, at: &[Step]) -> Place {
+        let value = self.root.at(at).map_or_else(Place::default, |node| node.place);
+        let Some((Step::Key(key), above)) = at.split_last() else { return value };
+        match self.root.at(above).map(|node| &node.form) {
+            Some(Form::Map { entries, .. }) => {
+                entries.iter().find(|entry| entry.key == *key).map_or(value, |entry| entry.place)
+            }
+            _ => value,
+        }
+    }
+
     /// Something is wrong with the field at `at`: it stands there, or is missing from what is there of its path.
     pub(super) fn wrong(&mut self, at: &[Step], allowed: &str) {
         let present = self.root.at(at);

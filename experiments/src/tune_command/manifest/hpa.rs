@@ -20,12 +20,12 @@ pub(super) fn is_request_rate(name: &str, stated: Option<&str>) -> bool {
 /// Reads an autoscaler of version 2.
 pub(super) fn read(fields: &mut Fields<'_>, locus: Locus, rate_metric: Option<&str>) -> Option<Scaler> {
     let mut notes = Vec::new();
-    let metric = metric(fields, rate_metric, &mut notes);
+    let Metrics { tuned, fixed, rival } = metrics(fields, rate_metric, &mut notes);
     let behavior_path = path("spec.behavior");
     let behavior = fields.behavior(&behavior_path);
-    let mut scaler = base(fields, locus, metric?)?;
+    let mut scaler = base(fields, locus, tuned?)?;
     scaler.notes = notes;
-    Some(Scaler { behavior, behavior_path, ..scaler })
+    Some(Scaler { behavior, behavior_path, fixed, rival, ..scaler })
 }
 
 /// Reads an autoscaler of version 1.
@@ -60,6 +60,8 @@ fn base(fields: &mut Fields<'_>, (document, root): Locus, metric: Metric) -> Opt
         metric,
         behavior: None,
         keda: None,
+        fixed: Vec::new(),
+        rival: None,
         notes: Vec::new(),
         document,
         root,
@@ -67,31 +69,45 @@ fn base(fields: &mut Fields<'_>, (document, root): Locus, metric: Metric) -> Opt
     })
 }
 
-/// The metric that is tuned: the first that can be simulated. The others are noted.
-fn metric(fields: &mut Fields<'_>, rate_metric: Option<&str>, notes: &mut Vec<String>) -> Option<Metric> {
+/// The metrics of an autoscaler.
+#[derive(Default)]
+struct Metrics {
+    tuned: Option<Metric>,
+    fixed: Vec<Metric>,
+    rival: Option<String>,
+}
+
+/// The metric that is tuned is the first that can be simulated; more of these take part as they stand, others are noted.
+fn metrics(fields: &mut Fields<'_>, rate_metric: Option<&str>, notes: &mut Vec<String>) -> Metrics {
     let list = path("spec.metrics");
     let items = fields.node(&list).map(Node::items).unwrap_or_default();
     if items.is_empty() {
         if fields.node(&list).is_some() {
             fields.wrong(&list, "a list of metrics, or absent (80 % CPU)");
-            return None;
+            return Metrics::default();
         }
         notes.push("it names no metric, so Kubernetes' default of 80 % CPU stands for today's target".to_owned());
-        return Some(cpu(DEFAULT_CPU_PERCENT, below_item(&list, 0, "resource.target.averageUtilization")));
+        let tuned = cpu(DEFAULT_CPU_PERCENT, below_item(&list, 0, "resource.target.averageUtilization"));
+        return Metrics { tuned: Some(tuned), ..Metrics::default() };
     }
-    let (mut found, mut others) = (Vec::new(), Vec::new());
+    let (mut found, mut others, mut rival) = (Vec::new(), Vec::new(), None);
     for index in 0..items.len() {
         let at: Vec<Step> = list.iter().cloned().chain([Step::Item(index)]).collect();
         match one(fields, &at, rate_metric) {
             Outcome::Tunable(metric) => found.push(metric),
             Outcome::Other(why) => others.push((at, why)),
+            Outcome::Rival(name, why) => {
+                rival.get_or_insert(name);
+                others.push((at, why));
+            }
             Outcome::Wrong => {}
         }
     }
     let mut found = found.into_iter();
     let first = found.next();
-    for more in found {
-        others.push((more.path, format!("{} is a second metric", more.name)));
+    let fixed: Vec<Metric> = found.collect();
+    for more in &fixed {
+        notes.push(format!("`{}`: {} is a further metric; it takes part as it stands", shown(&more.path), more.name));
     }
     for (at, why) in others {
         if first.is_some() {
@@ -105,7 +121,7 @@ fn metric(fields: &mut Fields<'_>, rate_metric: Option<&str>, notes: &mut Vec<St
             fields.fault(place, format!("`{}`: {why}; {next}", shown(&at)));
         }
     }
-    first
+    Metrics { tuned: first, fixed, rival }
 }
 
 fn below_item(list: &[Step], index: usize, key: &str) -> Vec<Step> {
@@ -121,6 +137,8 @@ enum Outcome {
     Tunable(Metric),
     /// Fine, but nothing that can be simulated; why.
     Other(String),
+    /// It follows the load, and cannot be simulated all the same: its name, and why.
+    Rival(String, String),
     /// A fault was noted.
     Wrong,
 }
@@ -164,7 +182,8 @@ fn resource(fields: &mut Fields<'_>, at: &[Step], of: &str) -> Outcome {
                 }
             }
         }
-        ("cpu", "AverageValue") => Outcome::Other(
+        ("cpu", "AverageValue") => Outcome::Rival(
+            "CPU (AverageValue)".to_owned(),
             "CPU with a target of type AverageValue needs the pod's CPU request, which an autoscaler does not hold; write it \
              as Utilization in percent of the request"
                 .to_owned(),
@@ -192,10 +211,8 @@ fn rate(fields: &mut Fields<'_>, at: &[Step], rate_metric: Option<&str>) -> Outc
         return Outcome::Other(format!("metric {name} does not look like requests per second; {next}"));
     }
     if kind != "AverageValue" {
-        return Outcome::Other(format!(
-            "metric {name} has a target of type {}, not AverageValue (per pod)",
-            short(kind)
-        ));
+        let why = format!("metric {name} has a target of type {}, not AverageValue (per pod)", short(kind));
+        return Outcome::Rival(name, why);
     }
     let path = below(at, "target.averageValue");
     match fields.quantity(&path) {

@@ -2,17 +2,29 @@
 //! autoscaler that it makes; that one is what is tuned.
 //!
 //! A `prometheus` trigger on requests per second or a `cpu` trigger is tuned; further ones of these, and `cron`, take part as
-//! they are. Every other type is refused by its name.
+//! they are. Every other type is refused by its name, and so are formulas over triggers and a paused object: neither is
+//! simulated, and what was said of them would be wrong.
 
 use seatrial_core::observe::Workload;
+use seatrial_core::scaling::policies::cron::schedule::Schedule;
+use seatrial_core::scaling::policies::cron::zone::Zone;
 use seatrial_core::scaling::policies::{self, Ingredients};
 use serde_json::{Value, json};
 
-use super::super::yaml::{Node, Step, shown};
+use super::super::yaml::{Form, Node, Step, shown};
 use super::fields::{Fields, below, path};
 use super::hpa::is_request_rate;
 use super::{Keda, Kind, Locus, Metric, Notation, Scaler, Signal, quantity, short};
 
+/// Annotations that pause an object, and what each does.
+const PAUSES: [(&str, &str); 4] = [
+    ("autoscaling.keda.sh/paused", "the object is paused: nothing scales it"),
+    ("autoscaling.keda.sh/paused-replicas", "the object is paused: nothing scales it"),
+    ("autoscaling.keda.sh/paused-scale-in", "scaling in is paused: nothing takes replicas away"),
+    ("autoscaling.keda.sh/paused-scale-out", "scaling out is paused: nothing adds replicas"),
+];
+/// The one that pauses whatever its value.
+const PAUSED_REPLICAS: &str = "autoscaling.keda.sh/paused-replicas";
 /// KEDA's default.
 const DEFAULT_MAX: i64 = 100;
 const SUPPORTED: &str =
@@ -21,6 +33,8 @@ const SUPPORTED: &str =
 /// Reads a ScaledObject.
 pub(super) fn read(fields: &mut Fields<'_>, (document, root): Locus, rate_metric: Option<&str>) -> Option<Scaler> {
     let mut notes = Vec::new();
+    refuse_paused(fields);
+    refuse_formula(fields);
     let triggers = Triggers::read(fields, rate_metric, &mut notes);
     let behavior_path = path("spec.advanced.horizontalPodAutoscalerConfig.behavior");
     let behavior = fields.behavior(&behavior_path);
@@ -41,11 +55,40 @@ pub(super) fn read(fields: &mut Fields<'_>, (document, root): Locus, rate_metric
         metric,
         behavior,
         keda: Some(Keda { config, fixed: triggers.fixed, activation_threshold, idle }),
+        fixed: Vec::new(),
+        rival: triggers.rival,
         notes,
         document,
         root,
         behavior_path,
     })
+}
+
+/// A paused object is not scaled at all.
+fn refuse_paused(fields: &mut Fields<'_>) {
+    for (annotation, what) in PAUSES {
+        let at = [Step::key("metadata"), Step::key("annotations"), Step::key(annotation)];
+        let paused = fields.root.at(&at).is_some_and(|node| annotation == PAUSED_REPLICAS || !is_false(node));
+        if paused {
+            let place = fields.key_place(&at);
+            fields.fault(place, format!("annotation `{annotation}`: {what}; remove the annotation to tune"));
+        }
+    }
+}
+
+/// As Go's `strconv.ParseBool` has it; KEDA takes everything that is no Boolean for a pause.
+fn is_false(node: &Node) -> bool {
+    node.text().is_some_and(|text| ["0", "f", "F", "false", "False", "FALSE"].contains(&text))
+}
+
+/// A formula makes one metric of all triggers; KEDA takes an empty one for none.
+fn refuse_formula(fields: &mut Fields<'_>) {
+    let at = path("spec.advanced.scalingModifiers");
+    let empty = |node: &Node| matches!(&node.form, Form::Map { entries, .. } if entries.is_empty());
+    if fields.node(&at).is_some_and(|node| !empty(node)) {
+        let detail = "formulas are not simulated: tune without it, or set targets by hand";
+        fields.fault(fields.key_place(&at), format!("`{}`: {detail}", shown(&at)));
+    }
 }
 
 /// Times of KEDA's own loop; what is absent has the default of the core's `keda`, which is KEDA's.
@@ -83,6 +126,8 @@ struct Triggers {
     /// The metric that is tuned, and above which rate it is active.
     tuned: Option<(Metric, f64)>,
     fixed: Vec<Value>,
+    /// A trigger on the load that cannot be simulated.
+    rival: Option<String>,
 }
 
 impl Triggers {
@@ -101,6 +146,9 @@ impl Triggers {
         }
         for (at, why) in others {
             if triggers.tuned.is_some() {
+                if follows_load(fields, &at, rate_metric) {
+                    triggers.rival.get_or_insert_with(|| shown(&at));
+                }
                 notes.push(format!("`{}`: {why}; it stays as it is and is not simulated", shown(&at)));
             } else {
                 let place = fields.node(&at).map_or_else(Default::default, |node| node.place);
@@ -142,7 +190,14 @@ impl Triggers {
     }
 }
 
-/// A schedule, if the core can follow it.
+/// Whether a trigger is on CPU or requests per second, whatever its form.
+fn follows_load(fields: &Fields<'_>, at: &[Step], rate_metric: Option<&str>) -> bool {
+    let text = |key: &str| fields.node(&below(at, key)).and_then(Node::text).unwrap_or_default();
+    text("type") == "cpu"
+        || ["metadata.query", "metadata.metricName"].iter().any(|key| is_request_rate(text(key), rate_metric))
+}
+
+/// A schedule; one that cannot be read is a fault, because KEDA would not scale the object at all.
 fn cron(fields: &mut Fields<'_>, at: &[Step]) -> Result<Value, Option<String>> {
     let mut text = |key: &str, what: &str| fields.text(&below(at, &format!("metadata.{key}")), what).map(str::to_owned);
     let (start, end) = (text("start", "a cron expression"), text("end", "a cron expression"));
@@ -153,12 +208,30 @@ fn cron(fields: &mut Fields<'_>, at: &[Step]) -> Result<Value, Option<String>> {
         fields.wrong(&below(at, "metadata.desiredReplicas"), "a whole number from 1 to 1000000, as text");
         return Err(None);
     };
+    if let Some((key, why)) = unreadable(&start, &end, &timezone) {
+        let key = below(at, &format!("metadata.{key}"));
+        let place = fields.node(&key).map_or_else(Default::default, |node| node.place);
+        fields.fault(place, format!("`{}`: {why}; correct it, or remove the trigger", shown(&key)));
+        return Err(None);
+    }
     let cron = json!({ "type": "cron", "start": start, "end": end, "timezone": timezone, "desiredReplicas": desired });
     let workload = Workload::protocol_p1();
     let built = policies::find("keda").and_then(|row| {
         (row.build)(&json!({ "triggers": [cron] }), &Ingredients { workload: &workload, weights: None })
     });
     built.map(|_| cron).map_err(|error| Some(format!("this schedule cannot be followed ({error})")))
+}
+
+/// The key of a schedule that does not parse, and why.
+fn unreadable(start: &str, end: &str, timezone: &str) -> Option<(&'static str, String)> {
+    let zone = match Zone::named(timezone) {
+        Ok(zone) => zone,
+        Err(error) => return Some(("timezone", error.to_string())),
+    };
+    let expressions = [("start", start), ("end", end)].into_iter();
+    let mut wrong =
+        expressions.filter_map(|(key, text)| Some((key, Schedule::five_fields(text, &zone).err()?.to_string())));
+    wrong.next().or_else(|| (start == end).then(|| ("end", "the same expression as `start`".to_owned())))
 }
 
 /// A metric; or why it cannot be tuned; or nothing, where a fault was noted.

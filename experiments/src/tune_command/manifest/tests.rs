@@ -148,6 +148,83 @@ fn other_triggers_of_keda_are_refused_by_their_type() {
     assert!(parse("keda.yaml", &slow, None).unwrap_err()[0].to_string().contains("threshold` is the text \"0\""));
 }
 
+/// The faults of the shipped ScaledObject with a piece of its text replaced.
+fn refused_object(old: &str, new: &str) -> Vec<String> {
+    let text = include_str!("../../../tests/data/tune/app.yaml");
+    assert!(text.contains(old), "{old}");
+    let faults = parse("keda.yaml", &text.replace(old, new), None).err().unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_formula_over_triggers_is_refused_at_its_key() {
+    let formula = "  advanced:\n    scalingModifiers:\n      formula: a + b\n      target: '5'\n";
+    let faults = refused_object("  advanced:\n", formula);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("17:5: `spec.advanced.scalingModifiers`: formulas are not simulated"), "{faults:?}");
+    assert!(faults[0].ends_with("tune without it, or set targets by hand"), "{faults:?}");
+    // KEDA takes an empty one for none.
+    assert!(refused_object("  advanced:\n", "  advanced:\n    scalingModifiers: {}\n").is_empty());
+}
+
+#[test]
+fn a_paused_object_is_refused_by_the_annotation() {
+    let with = |annotation: &str| refused_object("  labels:", &format!("  annotations: {{{annotation}}}\n  labels:"));
+    let whole = with("autoscaling.keda.sh/paused: 'true'");
+    assert_eq!(
+        whole,
+        [
+            "8:17: annotation `autoscaling.keda.sh/paused`: the object is paused: nothing scales it; remove the annotation to tune"
+        ]
+    );
+    assert!(with("autoscaling.keda.sh/paused-replicas: '3'")[0].contains("is paused: nothing scales it"));
+    assert!(with("autoscaling.keda.sh/paused-scale-in: 'true'")[0].contains("paused: nothing takes replicas away"));
+    assert!(with("autoscaling.keda.sh/paused-scale-out: 'true'")[0].contains("paused: nothing adds replicas"));
+    // As KEDA reads a Boolean: what is none pauses, and so does any number of replicas.
+    assert_eq!(with("autoscaling.keda.sh/paused: 'yes'").len(), 1);
+    assert_eq!(with("autoscaling.keda.sh/paused-replicas: 'false'").len(), 1);
+    for no in ["'false'", "'F'", "'0'", "false"] {
+        assert!(with(&format!("autoscaling.keda.sh/paused: {no}, other: x")).is_empty(), "{no}");
+    }
+}
+
+#[test]
+fn a_schedule_that_does_not_parse_is_refused_at_its_field() {
+    let zone = refused_object("timezone: Europe/Berlin", "timezone: Europe/Berln");
+    assert!(zone[0].starts_with("27:28: `spec.triggers[1].metadata.timezone`"), "{zone:?}");
+    assert!(zone[0].contains("Europe/Berln"), "{zone:?}");
+    let start = refused_object("start: 0 8 * * 1-5", "start: 0 25 * * 1-5");
+    assert!(start[0].contains("`spec.triggers[1].metadata.start`") && start[0].contains("25"), "{start:?}");
+    let end = refused_object("end: 0 18 * * 1-5", "end: 0 18 * *");
+    assert!(end[0].contains("`spec.triggers[1].metadata.end`"), "{end:?}");
+    let same = refused_object("end: 0 18 * * 1-5", "end: 0 8 * * 1-5");
+    assert!(same[0].contains("`spec.triggers[1].metadata.end`"), "{same:?}");
+}
+
+#[test]
+fn a_disabled_direction_is_told_unless_sleep_gives_replicas_back() {
+    let disabled = |direction: &str| {
+        let spec = format!("  maxReplicas: 9\n  behavior: {{ {direction}: {{ selectPolicy: Disabled }} }}\n");
+        read(&hpa(&spec)).scalers[0].clone()
+    };
+    let down = disabled("scaleDown");
+    assert_eq!((down.frozen(), down.disabled_notes().len()), (Some(false), 1));
+    assert!(
+        down.disabled_notes()[0].starts_with("scaleDown is disabled in the manifest: replicas that are there today")
+    );
+    let up = disabled("scaleUp");
+    assert_eq!(up.frozen(), Some(true));
+    assert!(up.disabled_notes()[0].starts_with("scaleUp is disabled in the manifest: "), "{:?}", up.disabled_notes());
+    let plain = read(&hpa("  maxReplicas: 9\n"));
+    assert_eq!((plain.scalers[0].frozen(), plain.scalers[0].disabled_notes().len()), (None, 0));
+    let app = include_str!("../../../tests/data/tune/app.yaml")
+        .replace("{stabilizationWindowSeconds: 300}", "{selectPolicy: Disabled}");
+    assert_eq!(read(&app).scalers[0].frozen(), Some(false), "one replica at least: never asleep");
+    let sleeper = read(&app.replace("minReplicaCount: 1", "minReplicaCount: 0")).scalers[0].clone();
+    assert_eq!(sleeper.frozen(), None);
+    assert!(sleeper.disabled_notes()[0].contains("only when KEDA puts the workload to sleep"));
+}
+
 #[test]
 fn what_is_no_manifest_says_what_would_be_one() {
     let message = |text: &str| parse("f", text, None).unwrap_err()[0].to_string();

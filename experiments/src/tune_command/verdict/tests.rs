@@ -18,7 +18,7 @@ fn track(days: &[(f64, f64)]) -> Track {
         changes: 100.0,
         ..CostTerms::default()
     };
-    Track { days: days.iter().map(day).collect() }
+    Track { days: days.iter().map(day).collect(), length_days: seatrial_reports::stats::count(days.len()) }
 }
 
 /// Nothing to win: today's is what is suggested, near the oracle.
@@ -35,6 +35,7 @@ fn calm() -> Judgement {
         on_rate: None,
         pressed: Pressed::default(),
         weights: CostWeights { kappa: 1.0, churn: 5.0 },
+        saturated: 0.0,
         today,
     }
 }
@@ -116,4 +117,52 @@ fn small_numbers_keep_their_digits_and_a_minus_is_one() {
     assert_eq!(with_interval(&estimate, percent), "−11.0 % (−12.1 to −9.8 %)");
     assert_eq!(with_interval(&Estimate { low: None, high: None, ..estimate }, percent), "−11.0 %");
     assert_eq!(with_interval(&Estimate { value: f64::NAN, ..estimate }, percent), "–");
+}
+
+#[test]
+fn a_ceiling_that_binds_goes_before_a_win() {
+    let squeezed = |after: f64| Judgement {
+        today: track(&[(100.0, 605_000.0); 3]),
+        suggested: track(&[(89.1, after); 3]),
+        pressed: Pressed { ceiling: 0.5, bad_at_ceiling: 0.9, floor: 0.0 },
+        ..calm()
+    };
+    assert_eq!(judged(&squeezed(604_000.0), MINUTE), Verdict::Ceiling);
+    assert_eq!(judged(&squeezed(500.0), MINUTE), Verdict::Win, "settings alone take nearly all of them away");
+}
+
+#[test]
+fn a_saving_that_is_paid_with_requests_says_so_or_is_none() {
+    let paid = |kappa: f64, before: f64, after: f64| Judgement {
+        today: track(&[(100.0, before); 3]),
+        suggested: track(&[(50.0, after); 3]),
+        weights: CostWeights { kappa, churn: 5.0 },
+        ..calm()
+    };
+    let spoilt = paid(1.0, 63_100.0, 107_000.0);
+    assert_eq!(judged(&spoilt, MINUTE), Verdict::Spoils);
+    assert!(said(&spoilt).starts_with("nothing to win without spoiling requests: "), "{}", said(&spoilt));
+    let cost = paid(0.3, 63_100.0, 107_000.0);
+    assert_eq!(judged(&cost, MINUTE), Verdict::Win);
+    let words =
+        "50.0 % fewer replica-hours for MORE bad requests: 10.7 % instead of 6.31 %; --objective slo weighs them more";
+    assert_eq!(said(&cost), words);
+    assert_eq!(judged(&paid(1.0, 0.0, 6_100.0), MINUTE), Verdict::Win);
+    assert!(said(&paid(1.0, 0.0, 6_100.0)).contains("MORE bad requests: 0.61 % instead of 0 %"));
+}
+
+#[test]
+fn saturated_cpu_and_a_metric_that_is_not_simulated_suggest_nothing() {
+    let cheaper = |saturated: f64| Judgement { suggested: track(&[(80.0, 50.0); 3]), saturated, ..calm() };
+    assert_eq!(judged(&cheaper(0.05), MINUTE), Verdict::Win);
+    assert_eq!(judged(&cheaper(0.63), MINUTE), Verdict::Saturated);
+    assert!(said(&cheaper(0.63)).contains("CPU was saturated in 63 % of the bins and hid more load"));
+    let mut scaler = manifest().scalers.remove(0);
+    scaler.rival = Some("CPU (AverageValue)".to_owned());
+    let won = cheaper(0.0);
+    let figures = Figures::of(&won);
+    let verdict = for_scaler(&scaler, &won, &figures, MINUTE);
+    assert_eq!(verdict, Verdict::OtherMetric);
+    assert!(!verdict.suggests());
+    assert!(sentence(verdict, &won, &figures, &scaler).contains("the other metric CPU (AverageValue) may decide"));
 }

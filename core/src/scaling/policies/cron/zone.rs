@@ -1,7 +1,7 @@
 //! A time zone as the list of its changes of offset, and civil time in it as Go's `time` package computes it.
 //!
 //! The list is read once from the bundled time zone database; after that a look-up is a binary search, without clock, file or
-//! environment. Invariant: total on every moment; after [`LAST_YEAR`] the last offset stays. Source: IANA time zone database
+//! environment. Invariant: total on every moment; after `LAST_YEAR` the last offset stays. Source: IANA time zone database
 //! (bundled by the crate jiff), `time.Date` of Go 1.26 for moments that a change of offset skips or repeats.
 
 use super::schedule::ScheduleError;

@@ -46,11 +46,15 @@ fn broken(error: &ScanError) -> Broken {
 }
 
 impl<'a> Builder<'a> {
+    /// The next event that is part of the data: comments and names of anchors are not.
     fn next(&mut self) -> Result<(Event<'a>, Span), Broken> {
-        match self.parser.next_event() {
-            Some(Ok((event, span))) => Ok((event, span)),
-            Some(Err(error)) => Err(broken(&error)),
-            None => Ok((Event::StreamEnd, Span::default())),
+        loop {
+            match self.parser.next_event() {
+                Some(Ok((Event::Comment(..) | Event::Anchor(..), _))) => {}
+                Some(Ok((event, span))) => return Ok((event, span)),
+                Some(Err(error)) => return Err(broken(&error)),
+                None => return Ok((Event::StreamEnd, Span::default())),
+            }
         }
     }
 

@@ -13,8 +13,7 @@ use super::{evidence, loads};
 
 /// The load in requests per second at bins of four seconds: level, up to three times as much, down again. A pod serves 50.
 const HILL: [(usize, f64); 5] = [(0, 200.0), (8, 200.0), (14, 600.0), (17, 600.0), (19, 200.0)];
-/// The last bin of the plateau, when what the ramp overloaded has drained.
-const PEAK: std::ops::Range<i64> = 16..17;
+const PEAK: std::ops::Range<i64> = 15..17;
 const CAPACITY_PER_S: f64 = 50.0;
 /// When the workload has followed it down.
 const OVER: i64 = 23;

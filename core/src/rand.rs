@@ -39,6 +39,26 @@ pub enum Stream {
     BinRounding = 14,
     /// Jitter of a delay after a failure, by failure.
     Backoff = 15,
+    /// Moment of a request inside its slot, and its work at the entry service, by source and slot (index: request).
+    Request = 16,
+    /// Work of a call inside the call graph, by request and place in its tree.
+    CallWork = 17,
+    /// Which pod a balancer picks, by call.
+    Balancing = 18,
+    /// Whether an optional call of the call graph is made, by request and place in its tree.
+    Branching = 19,
+    /// Class and size (tokens) of a request, by source and slot (index: request).
+    RequestClass = 20,
+    /// Delay of a client's retry, by request (index: attempt).
+    ClientRetry = 21,
+    /// Time until a new node is ready, by node ordinal.
+    NodeProvision = 22,
+    /// Speed of a node, by node ordinal (index: change).
+    NodeSpeed = 23,
+    /// Offset of a pod's scrapes inside the interval, by pod ordinal.
+    ScrapeOffset = 24,
+    /// Which nodes, pods or scrapes a fault hits, by fault (index: candidate).
+    Fault = 25,
 }
 
 const M0: u32 = 0xD251_1F53;

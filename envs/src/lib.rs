@@ -3,10 +3,15 @@
 //! | room | what |
 //! |---|---|
 //! | [`scenario`] | what is fixed before an episode: pods, service, prices, metrics pipeline, regime |
+//! | [`spec`] | a scenario as a file says it, for both kernels |
 //! | [`load`] | rates of an episode, flash crowds, realised counts per slot, history |
 //! | [`episode`] | an autoscaler drives the fluid kernel; costs by term and UTC day |
 //! | [`cluster`] | pods and nodes as Kubernetes' own controllers treat them |
 //! | [`events`] | the event kernel: pending events by virtual time |
+//! | [`serving`] | requests through services: pods as servers, balancing, queues, timeouts, retries, call graphs |
+//! | [`telemetry`] | counters of pods, scraped and read as Prometheus reads them |
+//! | [`world`] | a scenario on the event kernel: all of it under one clock |
+//! | [`ids`] | dense ids that its rooms share |
 //! | [`oracle`] | certified interval of the least cost that any schedule can reach |
 //! | [`foresight`] | who knows the true rate for a while: the ladder that splits regret into its causes |
 //! | [`autoscale_v1`] | the vector environment of learners |
@@ -19,8 +24,13 @@ pub mod episode;
 pub mod events;
 mod fluid;
 pub mod foresight;
+pub mod ids;
 pub mod load;
 pub mod oracle;
 pub mod registry;
 pub mod rehearsal;
 pub mod scenario;
+pub mod serving;
+pub mod spec;
+pub mod telemetry;
+pub mod world;

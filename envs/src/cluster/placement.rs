@@ -1,0 +1,1 @@
+//! The best node for a pod among thousands, exactly as filter and scores say.

@@ -1,0 +1,1 @@
+//! Requests through services: pods as servers, balancing, queues, timeouts, retries, call graphs.

@@ -1,0 +1,146 @@
+//! A scenario as a file says it: services and their call graph, pods, nodes, traffic, metrics, faults, prices.
+//!
+//! One schema for both kernels. This room is data; names of traces stand in it and are resolved by
+//! whoever may read files, into [`Inputs`]. Tables by name are ordered maps, and the place of a name in that order is the dense
+//! id that kernels count with.
+//!
+//! | part | what |
+//! |---|---|
+//! | [`ScenarioSpec`] | the whole |
+//! | [`service`] | a service: how its pods serve, what they call, how many there are |
+//! | [`pod`] | what a pod asks for, how it starts and ends |
+//! | [`nodes`] | node pools, scheduler, quota, node life-cycle, cluster autoscaler |
+//! | [`traffic`] | where requests come from, their classes, and how clients behave |
+//! | [`faults`] | what goes wrong, and when |
+//! | [`distribution`] | a random quantity: drawn by inversion, so that no draw shifts another |
+
+pub mod distribution;
+pub mod faults;
+mod inputs;
+pub mod nodes;
+pub mod pod;
+pub mod service;
+pub mod traffic;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use distribution::{Distribution, Sampler};
+pub use faults::FaultSpec;
+pub use inputs::{Inputs, ListedNode, ListedPod, ListedRequest, SourceLoad};
+pub use nodes::{ClusterSpec, PoolSpec, WorkloadSpec};
+pub use pod::PodSpec;
+pub use service::ServiceSpec;
+pub use traffic::{ClientSpec, TrafficSpec};
+
+use crate::scenario::CostWeights;
+
+/// A scenario. Unknown keys are refused everywhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioSpec {
+    /// Kebab-case name.
+    pub name: String,
+    /// What it is for, in a sentence.
+    pub summary: String,
+    /// Which kernel runs it.
+    pub kernel: KernelChoice,
+    /// Simulated seconds.
+    pub duration_s: f64,
+    /// Seconds at the beginning that count in no result.
+    #[serde(default)]
+    pub warm_up_s: f64,
+    /// Seed of every draw.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// What makes a request good.
+    #[serde(default)]
+    pub slo: SloSpec,
+    /// Prices.
+    #[serde(default = "protocol_costs")]
+    pub costs: CostWeights,
+    /// How clients behave.
+    #[serde(default)]
+    pub client: ClientSpec,
+    /// Services by name; they make up the call graph.
+    pub services: BTreeMap<String, ServiceSpec>,
+    /// Where requests come from.
+    #[serde(default)]
+    pub traffic: Vec<TrafficSpec>,
+    /// Nodes and what places pods on them; absent: every pod finds room at once, as in protocol P1.
+    #[serde(default)]
+    pub cluster: Option<ClusterSpec>,
+    /// Pods that serve no requests and only take room, by name.
+    #[serde(default)]
+    pub workloads: BTreeMap<String, WorkloadSpec>,
+    /// The metrics pipeline.
+    #[serde(default)]
+    pub metrics: MetricsSpec,
+    /// What goes wrong, and when.
+    #[serde(default)]
+    pub faults: Vec<FaultSpec>,
+}
+
+/// Which kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelChoice {
+    /// Requests as a flow, waiting in closed form: for training and sweeps.
+    Fluid,
+    /// Every request, pod and node one by one: the truth.
+    Events,
+}
+
+/// What makes a request good. A failed request is always bad.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SloSpec {
+    /// Longest time in seconds that a good request waits for a worker of the entry service (protocol P1: 0.12).
+    pub wait_s: Option<f64>,
+    /// Longest time in seconds from the client's first try to the answer.
+    pub latency_s: Option<f64>,
+}
+
+impl Default for SloSpec {
+    fn default() -> Self {
+        Self { wait_s: Some(0.12), latency_s: None }
+    }
+}
+
+/// The metrics pipeline: counters of every pod, scraped, and read with Prometheus' own functions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsSpec {
+    /// Seconds between scrapes of a pod.
+    pub scrape_s: f64,
+    /// Share of the interval over which the scrapes of pods are spread, 0 (all at its end, as in protocol P1) to 1 (Prometheus).
+    pub jitter: f64,
+    /// Seconds until what was scraped is visible: the youngest visible slot ended so long ago.
+    pub lag_s: f64,
+    /// Probability that a scrape of a pod is lost.
+    pub lost_scrape_probability: f64,
+}
+
+impl Default for MetricsSpec {
+    fn default() -> Self {
+        Self { scrape_s: 15.0, jitter: 0.0, lag_s: 15.0, lost_scrape_probability: 0.0 }
+    }
+}
+
+const fn one() -> u64 {
+    1
+}
+
+const fn protocol_costs() -> CostWeights {
+    CostWeights { kappa: 1.0, churn: 5.0 }
+}
+
+impl ScenarioSpec {
+    /// Dense id of a service: its place in the order of names.
+    #[must_use]
+    pub fn service_id(&self, name: &str) -> Option<usize> {
+        self.services.keys().position(|known| known == name)
+    }
+}

@@ -1,0 +1,132 @@
+//! What happened in a simulated world, by interval: the rows that figures and tables are made of.
+
+use seatrial_core::time::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A run in intervals of equal length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeline {
+    /// First moment.
+    pub start: Timestamp,
+    /// Length of an interval.
+    pub interval: Span,
+    /// Names of the services, by id.
+    pub services: Vec<String>,
+    /// Names of the node pools, by id.
+    pub pools: Vec<String>,
+    /// Per interval and service: row `interval × services + service`.
+    pub service_rows: Vec<ServiceRow>,
+    /// Per interval and pool: row `interval × pools + pool`.
+    pub pool_rows: Vec<PoolRow>,
+    /// What clients saw, per interval.
+    pub client_rows: Vec<ClientRow>,
+    /// Edges in seconds of the latency classes, ascending, one more than there are classes; the last one is infinite.
+    pub latency_edges_s: Vec<f64>,
+    /// Requests answered, by interval and latency from first try to answer: row `interval × classes + class`.
+    pub latency_counts: Vec<u32>,
+    /// Single moments worth a mark, in order of time.
+    pub marks: Vec<Mark>,
+    /// Calls over each edge of the call graph in the whole run.
+    pub edges: Vec<Edge>,
+}
+
+/// A service in an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceRow {
+    /// Replicas asked for at the interval's end.
+    pub desired: u32,
+    /// Pods without a node at its end.
+    pub pending: u32,
+    /// Pods on a node and not ready at its end.
+    pub starting: u32,
+    /// Ready pods at its end.
+    pub ready: u32,
+    /// Deleted pods that still exist at its end.
+    pub terminating: u32,
+    /// Calls waiting for a worker at its end.
+    pub queued: u32,
+    /// Calls in service at its end.
+    pub in_service: u32,
+    /// Calls that arrived in it, each try counted.
+    pub arrived: u64,
+    /// Calls completed in it.
+    pub completed: u64,
+    /// Calls that failed in it: dropped, expired, or lost with their pod.
+    pub failed: u64,
+    /// CPU seconds used in it.
+    pub cpu_s: f64,
+    /// Quantiles of the time from arrival at the service to completion, of calls completed in it.
+    pub latency: Percentiles,
+}
+
+/// A node pool in an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolRow {
+    /// Nodes on their way at the interval's end.
+    pub provisioning: u32,
+    /// Nodes that take pods at its end.
+    pub ready: u32,
+    /// Silent nodes at its end.
+    pub lost: u32,
+    /// Share of allocatable CPU that is requested at its end, 0 to 1.
+    pub cpu_requested: f64,
+}
+
+/// What clients saw in an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientRow {
+    /// Requests that clients began in it.
+    pub offered: u64,
+    /// Tries beyond the first in it.
+    pub retries: u64,
+    /// Requests answered in it.
+    pub done: u64,
+    /// Requests given up in it after their last try.
+    pub failed: u64,
+    /// Requests that turned out bad in it: failed ones, and answers beyond the objective.
+    pub bad: u64,
+    /// Quantiles of the time from the first try to the answer, of requests answered in it.
+    pub latency: Percentiles,
+}
+
+/// Quantiles in seconds; `None` where nothing was completed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Percentiles {
+    /// Median.
+    pub p50_s: Option<f64>,
+    /// 95 %.
+    pub p95_s: Option<f64>,
+    /// 99 %.
+    pub p99_s: Option<f64>,
+}
+
+/// A moment worth a mark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// What kind: `fault`, `repair`, `rollout`, `oom`, `node-added`, `node-removed`, `node-lost`, `evicted`, `quota`, `unschedulable`.
+    pub kind: String,
+    /// In words, with the name of what it is about.
+    pub text: String,
+}
+
+/// Calls between two services.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// The caller; `None` is the clients.
+    pub from: Option<String>,
+    /// The service that is called.
+    pub to: String,
+    /// Calls made, each try counted.
+    pub calls: u64,
+    /// Of them failed.
+    pub failed: u64,
+}

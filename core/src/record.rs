@@ -1,6 +1,7 @@
 //! The decision record: one versioned row per decision, the same from simulator and operator, stored as Parquet by others.
 
 mod replay;
+pub mod timeline;
 
 pub use replay::{OperatedDecision, Replay, ReplayError, ReplayPoint, ReplayReport};
 

@@ -1,7 +1,9 @@
 //! What happened in a simulated world, by interval: the rows that figures and tables are made of.
+//! Here, and not beside the simulator that fills it, because reports know no simulator.
 
-use seatrial_core::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::time::{Span, Timestamp};
 
 /// A run in intervals of equal length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

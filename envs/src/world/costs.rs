@@ -1,71 +1,78 @@
-//! Cost terms of a world: pod-seconds as integers while it runs, closed into [`CostTerms`] at each midnight.
+//! Cost terms of a world: totals that others count, closed into [`CostTerms`] at the end of the warm-up and at each midnight.
 //!
-//! Pod-microseconds are whole numbers, so the sum depends neither on how often it is paid nor on the recorder's interval, and a
-//! run of whole seconds costs to the bit what the fluid kernel books. The terms of a period belong to the UTC day in which it
-//! began; the warm-up is closed into nothing.
-//!
-//! # Deviations
-//! 1. A pod that waits for a node when the run ends owes no start: nobody knows how long it would have taken.
+//! Terms are differences of totals, so they do not depend on the recorder's interval. The terms of a period belong to the UTC day in
+//! which it began; the warm-up is closed into nothing. `changes` is |change of replicas| of the autoscalers' decisions: pods
+//! that a rollout or an eviction replaces are paid in pod-seconds alone.
 
 use seatrial_core::time::{Span, Timestamp};
 
+use crate::cluster::machine::PodSeconds;
 use crate::episode::{CostTerms, DAY, DayCosts, day_of};
 
-/// Pods of a service by what they are paid as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PaidPods {
-    /// Created and not ready, with or without a node.
-    pub(super) starting: u32,
-    pub(super) ready: u32,
-    pub(super) terminating: u32,
-}
-
-/// Requests since the start of the simulation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct RequestTotals {
+/// Totals of a service or of the application since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Totals {
+    pub(super) pods: PodSeconds,
+    pub(super) changes: u64,
     pub(super) requests: u64,
     pub(super) bad: u64,
     pub(super) drops: u64,
 }
 
-/// Terms of a run: of the application, or of one service.
+/// What is owed at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Owed {
+    /// Seconds that the starts under way still take.
+    pub(super) start_s: f64,
+    /// Requests that still wait.
+    pub(super) left_over: f64,
+}
+
+/// Terms of one payer by day.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Account {
     pub(super) days: Vec<DayCosts>,
-    closed: RequestTotals,
+    closed: Totals,
 }
 
-/// What a service owes since the last closing.
-#[derive(Clone, Debug, Default)]
-struct Tab {
-    pods: PaidPods,
-    starting_us: u64,
-    ready_us: u64,
-    terminating_us: u64,
-    changes: u32,
-    account: Account,
-}
-
-/// The books of a world.
+/// The books of a world: the application's, and one per service.
 #[derive(Clone, Debug)]
 pub(super) struct Books {
-    paid_until: Timestamp,
     period_began: Timestamp,
-    services: Vec<Tab>,
-    application: Account,
+    /// The last one is the application's.
+    accounts: Vec<Account>,
+}
+
+impl Totals {
+    /// With the pods and changes of `other` on top.
+    pub(super) fn with_pods_of(mut self, other: &Self) -> Self {
+        self.pods.pending_s += other.pods.pending_s;
+        self.pods.starting_s += other.pods.starting_s;
+        self.pods.ready_s += other.pods.ready_s;
+        self.pods.terminating_s += other.pods.terminating_s;
+        self.changes += other.changes;
+        self
+    }
+
+    fn since(&self, then: &Self) -> CostTerms {
+        let starting_s = |pods: &PodSeconds| pods.pending_s + pods.starting_s;
+        CostTerms {
+            ready_s: self.pods.ready_s - then.pods.ready_s,
+            starting_s: starting_s(&self.pods) - starting_s(&then.pods),
+            terminating_s: self.pods.terminating_s - then.pods.terminating_s,
+            requests: float(self.requests - then.requests),
+            bad_requests: float(self.bad - then.bad),
+            drops: float(self.drops - then.drops),
+            changes: float(self.changes - then.changes),
+            left_over: 0.0,
+        }
+    }
 }
 
 impl Account {
-    /// Closes a period: `pods` has the terms of its pods, `now` the requests so far.
-    fn close(&mut self, day: i64, pods: CostTerms, now: RequestTotals) {
+    fn close(&mut self, day: i64, now: Totals) {
         let then = core::mem::replace(&mut self.closed, now);
-        let terms = CostTerms {
-            requests: float(now.requests - then.requests),
-            bad_requests: float(now.bad - then.bad),
-            drops: float(now.drops - then.drops),
-            ..pods
-        };
-        self.of(day).add(&terms);
+        self.of(day).add(&now.since(&then));
     }
 
     fn of(&mut self, day: i64) -> &mut CostTerms {
@@ -86,118 +93,41 @@ impl Account {
     }
 }
 
-impl Tab {
-    fn pay(&mut self, elapsed_us: u64) {
-        self.starting_us += u64::from(self.pods.starting) * elapsed_us;
-        self.ready_us += u64::from(self.pods.ready) * elapsed_us;
-        self.terminating_us += u64::from(self.pods.terminating) * elapsed_us;
-    }
-
-    /// The terms of its pods since the last closing; a new period begins.
-    fn take(&mut self) -> CostTerms {
-        let seconds = |micros: &mut u64| float(core::mem::take(micros)) / 1e6;
-        CostTerms {
-            ready_s: seconds(&mut self.ready_us),
-            starting_s: seconds(&mut self.starting_us),
-            terminating_s: seconds(&mut self.terminating_us),
-            changes: f64::from(core::mem::take(&mut self.changes)),
-            ..CostTerms::default()
-        }
-    }
-}
-
 impl Books {
     pub(super) fn new(services: usize, start: Timestamp) -> Self {
-        Self {
-            paid_until: start,
-            period_began: start,
-            services: vec![Tab::default(); services],
-            application: Account::default(),
-        }
+        Self { period_began: start, accounts: vec![Account::default(); services + 1] }
     }
 
-    /// Pays what stood until `now`; from now on each service has the pods that `pods` says.
-    pub(super) fn pods_are(&mut self, now: Timestamp, pods: impl Fn(usize) -> PaidPods) {
-        self.pay(now);
-        for (service, tab) in self.services.iter_mut().enumerate() {
-            tab.pods = pods(service);
-        }
-    }
-
-    fn pay(&mut self, now: Timestamp) {
-        let elapsed_us = now.since(self.paid_until).micros().max(0).cast_unsigned();
-        self.paid_until = now;
-        if elapsed_us > 0 {
-            for tab in &mut self.services {
-                tab.pay(elapsed_us);
-            }
-        }
-    }
-
-    /// Books pods created or removed.
-    pub(super) fn changed(&mut self, service: usize, pods: u32) {
-        self.services[service].changes += pods;
-    }
-
-    /// Closes the period that ends at `now`.
-    pub(super) fn close(
-        &mut self,
-        now: Timestamp,
-        application: RequestTotals,
-        service: impl Fn(usize) -> RequestTotals,
-    ) {
-        self.pay(now);
+    /// Closes the period that ends at `now`: totals of each service, then of the application.
+    pub(super) fn close(&mut self, now: Timestamp, totals: impl Iterator<Item = Totals>) {
         let day = day_of(self.period_began);
-        let mut pods = CostTerms::default();
-        for (index, tab) in self.services.iter_mut().enumerate() {
-            let terms = tab.take();
-            pods.add(&terms);
-            tab.account.close(day, terms, service(index));
+        for (account, totals) in self.accounts.iter_mut().zip(totals) {
+            account.close(day, totals);
         }
-        self.application.close(day, pods, application);
         self.period_began = now;
     }
 
-    /// Closes the warm-up: it counts in no result.
-    pub(super) fn close_warm_up(
-        &mut self,
-        now: Timestamp,
-        application: RequestTotals,
-        service: impl Fn(usize) -> RequestTotals,
-    ) {
-        self.close(now, application, service);
-        self.application.days.clear();
-        for tab in &mut self.services {
-            tab.account.days.clear();
+    /// Forgets what was closed: the warm-up counts in no result.
+    pub(super) fn forget(&mut self) {
+        for account in &mut self.accounts {
+            account.days.clear();
         }
     }
 
-    /// Books what is owed at the end of the last period: starts under way in full, requests that still wait.
-    pub(super) fn owe(&mut self, service: usize, unfinished_start_s: f64, left_over: f64) {
-        let day = self.last_day();
-        let terms = CostTerms { starting_s: unfinished_start_s, left_over, ..CostTerms::default() };
-        self.services[service].account.of(day).add(&terms);
-        self.application.of(day).starting_s += unfinished_start_s;
+    /// Adds to the last day what is owed at the end: of each service, then of the application.
+    pub(super) fn owe(&mut self, owed: impl Iterator<Item = Owed>) {
+        let now = day_of(self.period_began);
+        for (account, owed) in self.accounts.iter_mut().zip(owed) {
+            let day = account.days.last().map_or(now, |last| last.day);
+            let terms = account.of(day);
+            terms.starting_s += owed.start_s;
+            terms.left_over += owed.left_over;
+        }
     }
 
-    /// Books the requests of clients that still wait at the end.
-    pub(super) fn owe_clients(&mut self, left_over: f64) {
-        let day = self.last_day();
-        self.application.of(day).left_over += left_over;
-    }
-
-    fn last_day(&self) -> i64 {
-        self.application.days.last().map_or_else(|| day_of(self.period_began), |last| last.day)
-    }
-
-    /// The application's terms.
-    pub(super) const fn application(&self) -> &Account {
-        &self.application
-    }
-
-    /// A service's terms.
-    pub(super) fn service(&self, service: usize) -> &Account {
-        &self.services[service].account
+    /// Terms of each service, then of the application.
+    pub(super) fn into_accounts(self) -> Vec<Account> {
+        self.accounts
     }
 }
 
@@ -206,12 +136,12 @@ pub(super) fn next_midnight(now: Timestamp) -> Timestamp {
     Timestamp::ZERO + DAY * (day_of(now) + 1)
 }
 
-/// When the warm-up of a run that begins at `start` is over.
-pub(super) fn warm_until(start: Timestamp, warm_up_s: f64) -> Timestamp {
-    start + Span::from_secs_f64(warm_up_s)
+/// The moment `seconds` after `start`.
+pub(super) fn seconds_after(start: Timestamp, seconds: f64) -> Timestamp {
+    start + Span::from_secs_f64(seconds)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and microseconds far below 2^53")]
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 const fn float(count: u64) -> f64 {
     count as f64
 }
@@ -224,53 +154,49 @@ mod tests {
         Timestamp::from_secs(seconds)
     }
 
-    fn so_far(requests: u64) -> RequestTotals {
-        RequestTotals { requests, bad: requests / 10, drops: requests / 100 }
+    fn so_far(requests: u64, ready_s: f64) -> Totals {
+        let pods = PodSeconds { pending_s: 1.0, starting_s: 2.0, ready_s, terminating_s: 4.0 };
+        Totals { pods, changes: requests / 50, requests, bad: requests / 10, drops: requests / 100 }
     }
 
-    const TWO: PaidPods = PaidPods { starting: 1, ready: 2, terminating: 0 };
-    const THREE: PaidPods = PaidPods { starting: 0, ready: 3, terminating: 1 };
-
     #[test]
-    fn every_pod_second_is_paid_once_on_the_day_of_its_period() {
+    fn what_a_period_added_belongs_to_the_day_in_which_it_began() {
         let midnight = 86_400;
-        let mut books = Books::new(2, at(midnight - 10));
-        books.pods_are(at(midnight - 10), |service| if service == 0 { TWO } else { PaidPods::default() });
-        books.pods_are(at(midnight - 4), |service| if service == 0 { THREE } else { TWO });
-        books.changed(0, 2);
-        books.close(at(midnight), so_far(1_000), |_| so_far(500));
-        books.close(at(midnight + 5), so_far(1_300), |_| so_far(500));
-        books.owe(0, 7.5, 3.0);
-        books.owe_clients(2.0);
-        let of = |account: &Account, day: usize| account.days[day].terms;
-        let first = of(books.service(0), 0);
-        assert_eq!((first.ready_s, first.starting_s, first.terminating_s), (24.0, 6.0, 4.0));
-        assert_eq!((first.changes, first.requests, first.bad_requests, first.drops), (2.0, 500.0, 50.0, 5.0));
-        let second = of(books.service(0), 1);
-        assert_eq!((second.ready_s, second.starting_s, second.left_over), (15.0, 7.5, 3.0));
-        assert_eq!(second.requests, 0.0);
-        let application = books.application();
-        assert_eq!(application.days.iter().map(|day| day.day).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!((of(application, 0).ready_s, of(application, 0).requests), (32.0, 1_000.0));
-        assert_eq!((of(application, 1).ready_s, of(application, 1).starting_s), (25.0, 12.5));
-        assert_eq!((application.total().requests, application.total().left_over), (1_300.0, 2.0));
+        let mut books = Books::new(1, at(midnight - 10));
+        books.close(at(midnight), [so_far(100, 30.0), so_far(100, 40.0)].into_iter());
+        books.close(at(midnight + 5), [so_far(300, 45.0), so_far(500, 80.0)].into_iter());
+        let owed = Owed { start_s: 7.5, left_over: 3.0 };
+        books.owe([Owed::default(), owed].into_iter());
+        let [service, application] = books.into_accounts().try_into().unwrap();
+        assert_eq!(service.days.iter().map(|day| day.day).collect::<Vec<_>>(), [0, 1]);
+        let (first, second) = (service.days[0].terms, service.days[1].terms);
+        assert_eq!((first.ready_s, first.starting_s, first.terminating_s), (30.0, 3.0, 4.0));
+        assert_eq!((first.requests, first.bad_requests, first.drops, first.changes), (100.0, 10.0, 1.0, 2.0));
+        assert_eq!((second.ready_s, second.starting_s, second.requests, second.changes), (15.0, 0.0, 200.0, 4.0));
+        assert_eq!(application.days[1].terms.starting_s, 7.5);
+        assert_eq!((application.total().requests, application.total().left_over), (500.0, 3.0));
     }
 
     #[test]
     fn the_warm_up_counts_in_nothing() {
-        let mut books = Books::new(1, at(0));
-        books.pods_are(at(0), |_| TWO);
-        books.close_warm_up(at(100), so_far(700), |_| so_far(700));
-        books.close(at(110), so_far(900), |_| so_far(800));
-        let total = books.application().total();
+        let mut books = Books::new(0, at(0));
+        books.close(at(100), [so_far(700, 10.0)].into_iter());
+        books.forget();
+        books.close(at(110), [so_far(900, 30.0)].into_iter());
+        let total = books.into_accounts()[0].total();
         assert_eq!((total.ready_s, total.requests, total.drops), (20.0, 200.0, 2.0));
-        assert_eq!(books.service(0).total().requests, 100.0);
+    }
+
+    #[test]
+    fn pods_of_services_add_up() {
+        let sum = Totals::default().with_pods_of(&so_far(100, 1.0)).with_pods_of(&so_far(50, 2.0));
+        assert_eq!((sum.pods.ready_s, sum.pods.pending_s, sum.changes, sum.requests), (3.0, 2.0, 3, 0));
     }
 
     #[test]
     fn midnight_is_after_now() {
         assert_eq!(next_midnight(at(86_400)), at(172_800));
         assert_eq!(next_midnight(at(-1)), at(0));
-        assert_eq!(warm_until(at(5), 2.5), Timestamp::from_micros(7_500_000));
+        assert_eq!(seconds_after(at(5), 2.5), Timestamp::from_micros(7_500_000));
     }
 }

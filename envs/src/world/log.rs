@@ -79,3 +79,105 @@ impl LogKind {
         }
     }
 }
+
+/// The rows of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    level: LogLevel,
+    rows: Vec<LogRow>,
+    /// Entry service of each source.
+    entries: Vec<ServiceId>,
+}
+
+impl LogRow {
+    const fn new(at: Timestamp, kind: LogKind, value: f64) -> Self {
+        Self { at, kind, service: None, pod: None, node: None, value }
+    }
+}
+
+impl Log {
+    pub(super) const fn new(level: LogLevel, entries: Vec<ServiceId>) -> Self {
+        Self { level, rows: Vec::new(), entries }
+    }
+
+    #[inline]
+    pub(super) fn holds_requests(&self) -> bool {
+        self.level == LogLevel::Requests
+    }
+
+    pub(super) fn into_rows(self) -> Vec<LogRow> {
+        self.rows
+    }
+
+    #[inline]
+    fn push(&mut self, row: impl FnOnce() -> LogRow) {
+        if self.level != LogLevel::Off {
+            self.rows.push(row());
+        }
+    }
+
+    pub(super) fn change(&mut self, at: Timestamp, change: &PodChange, node: impl FnOnce() -> Option<NodeId>) {
+        let (kind, value) = match change.what {
+            Change::Started => (LogKind::PodStarted, 0.0),
+            Change::Ready => (LogKind::PodReady, 0.0),
+            Change::Left => (LogKind::PodLeft, 0.0),
+            Change::Speed(speed) => (LogKind::PodSpeed, speed),
+            Change::Stopped => (LogKind::PodStopped, 0.0),
+        };
+        let (service, pod) = (Some(change.service), Some(change.pod));
+        self.push(|| LogRow { service, pod, node: node(), ..LogRow::new(at, kind, value) });
+    }
+
+    pub(super) fn drained(&mut self, at: Timestamp, pod: PodId) {
+        self.push(|| LogRow { pod: Some(pod), ..LogRow::new(at, LogKind::PodDrained, 0.0) });
+    }
+
+    pub(super) fn out_of_memory(&mut self, at: Timestamp, service: ServiceId, pod: PodId, used_mib: f64) {
+        let row = LogRow::new(at, LogKind::PodOutOfMemory, used_mib);
+        self.push(|| LogRow { service: Some(service), pod: Some(pod), ..row });
+    }
+
+    pub(super) fn decision(&mut self, at: Timestamp, service: ServiceId, replicas: u32) {
+        let row = LogRow::new(at, LogKind::Decision, f64::from(replicas));
+        self.push(|| LogRow { service: Some(service), ..row });
+    }
+
+    pub(super) fn fault(&mut self, at: Timestamp, index: u16, ends: bool) {
+        let kind = if ends { LogKind::FaultEnds } else { LogKind::FaultBegins };
+        self.push(|| LogRow::new(at, kind, f64::from(index)));
+    }
+
+    pub(super) fn mark(&mut self, mark: &Mark) {
+        let Some(kind) = LogKind::of_mark(&mark.kind) else { return };
+        self.push(|| LogRow::new(mark.at, kind, 0.0));
+    }
+
+    /// A row of what an event of serving did: `before` is what [`completed_before`] said.
+    pub(super) fn request(&mut self, event: &serving::Event, before: u64, serving: &Serving, now: Timestamp) {
+        match *event {
+            serving::Event::Arrival { source } => {
+                let service = self.entries.get(usize::from(source)).copied();
+                let row = LogRow::new(now, LogKind::RequestArrived, f64::from(source));
+                self.push(|| LogRow { service, ..row });
+            }
+            serving::Event::Departure { slot, .. } => {
+                let completed = serving.pod_counters(slot as usize, now).completed.saturating_sub(before);
+                if completed > 0 {
+                    #[expect(clippy::cast_precision_loss, reason = "calls that end at once")]
+                    let row = LogRow::new(now, LogKind::CallsCompleted, completed as f64);
+                    self.push(|| LogRow { pod: Some(PodId { slot, generation: 0 }), ..row });
+                }
+            }
+            serving::Event::Retry { .. } => self.push(|| LogRow::new(now, LogKind::Retry, 0.0)),
+            serving::Event::Deadline { .. } => {}
+        }
+    }
+}
+
+/// Calls that the pod of a departure had completed before it.
+pub(super) fn completed_before(event: &serving::Event, serving: &Serving, now: Timestamp) -> u64 {
+    match *event {
+        serving::Event::Departure { slot, .. } => serving.pod_counters(slot as usize, now).completed,
+        _ => 0,
+    }
+}

@@ -1,34 +1,24 @@
 //! Fills a [`Timeline`]: one row per interval and service, pool, and for the clients, with quantiles of that interval alone.
 //!
-//! Rows are differences of totals that others count, so the sum over intervals does not depend on their length. Where the run is
+//! What serving counts is a difference of totals, so the sum over intervals does not depend on their length. Where the run is
 //! no whole number of intervals the last row covers the rest.
 
-use seatrial_core::record::timeline::{ClientRow, Edge, Mark, PoolRow, ServiceRow, Timeline};
+use seatrial_core::record::timeline::{Edge, Mark, PoolRow, ServiceRow, Timeline};
 use seatrial_core::time::{Span, Timestamp};
 
-use super::latency::{Latencies, class_edges_s};
-
-/// What clients counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ClientTotals {
-    pub(super) offered: u64,
-    pub(super) retries: u64,
-    pub(super) done: u64,
-    pub(super) failed: u64,
-    pub(super) bad: u64,
-}
+use super::latency::class_edges_s;
+use crate::cluster::machine::{Cluster, PoolCounts, PoolId, ServiceCounts};
+use crate::ids::ServiceId;
+use crate::serving::{IntervalRows, Serving};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     timeline: Timeline,
-    services: Vec<ServiceRow>,
-    clients: ClientTotals,
 }
 
 impl Recorder {
     pub(super) fn new(start: Timestamp, interval: Span, services: Vec<String>, pools: Vec<String>) -> Self {
-        let before = vec![ServiceRow::default(); services.len()];
         let timeline = Timeline {
             start,
             interval,
@@ -42,11 +32,7 @@ impl Recorder {
             marks: Vec::new(),
             edges: Vec::new(),
         };
-        Self { timeline, services: before, clients: ClientTotals::default() }
-    }
-
-    pub(super) const fn interval(&self) -> Span {
-        self.timeline.interval
+        Self { timeline }
     }
 
     /// The moment at which the interval under way ends.
@@ -55,49 +41,35 @@ impl Recorder {
         self.timeline.start + self.timeline.interval * (closed + 1)
     }
 
-    /// The row of the next service (in order of ids): what stands in `total` at the interval's end, and the difference of its
-    /// totals.
-    pub(super) fn service(&mut self, service: usize, total: ServiceRow, latencies: &Latencies) {
-        let before = core::mem::replace(&mut self.services[service], total);
-        self.timeline.service_rows.push(ServiceRow {
-            arrived: total.arrived - before.arrived,
-            completed: total.completed - before.completed,
-            failed: total.failed - before.failed,
-            cpu_s: (total.cpu_s - before.cpu_s).max(0.0),
-            latency: latencies.percentiles(),
-            ..total
-        });
-    }
-
-    /// The row of the next pool, in order of names.
-    pub(super) fn pool(&mut self, row: PoolRow) {
-        self.timeline.pool_rows.push(row);
-    }
-
-    /// The clients' row, which ends the interval.
-    pub(super) fn clients(&mut self, total: ClientTotals, latencies: &Latencies) {
-        let before = core::mem::replace(&mut self.clients, total);
-        let Timeline { client_rows, latency_counts, latency_edges_s, .. } = &mut self.timeline;
-        client_rows.push(ClientRow {
-            offered: total.offered - before.offered,
-            retries: total.retries - before.retries,
-            done: total.done - before.done,
-            failed: total.failed - before.failed,
-            bad: total.bad - before.bad,
-            latency: latencies.percentiles(),
-        });
-        let (begin, classes) = (latency_counts.len(), latency_edges_s.len() - 1);
-        latency_counts.resize(begin + classes, 0);
-        latencies.count_into(latency_edges_s, &mut latency_counts[begin..]);
+    /// Ends the interval under way at `now`.
+    pub(super) fn close(&mut self, now: Timestamp, serving: &mut Serving, cluster: &Cluster) {
+        let Timeline { services, pools, service_rows, latency_edges_s, latency_counts, .. } = &mut self.timeline;
+        let (first, begin) = (service_rows.len(), latency_counts.len());
+        service_rows.extend(ids(services.len()).map(|service| pods_row(&cluster.counts_of(service))));
+        latency_counts.resize(begin + latency_edges_s.len() - 1, 0);
+        let mut rows = IntervalRows {
+            services: &mut service_rows[first..],
+            latency_edges_s,
+            latency_counts: &mut latency_counts[begin..],
+        };
+        let clients = serving.close_interval(now, &mut rows);
+        let pools = (0..u16::try_from(pools.len()).unwrap_or(u16::MAX)).map(PoolId);
+        self.timeline.pool_rows.extend(pools.map(|pool| pool_row(&cluster.pool_counts(pool))));
+        self.timeline.client_rows.push(clients);
     }
 
     /// A moment worth a mark; they come in order of time.
-    pub(super) fn mark(&mut self, at: Timestamp, kind: &str, text: String) {
-        self.timeline.marks.push(Mark { at, kind: kind.to_owned(), text });
+    pub(super) fn mark(&mut self, mark: Mark) {
+        self.timeline.marks.push(mark);
     }
 
     pub(super) fn marks(&self) -> usize {
         self.timeline.marks.len()
+    }
+
+    /// Whether the interval under way has begun before `now`.
+    pub(super) fn is_behind(&self, now: Timestamp) -> bool {
+        self.next_end() - self.timeline.interval < now
     }
 
     /// The timeline with the calls of the whole run.
@@ -107,40 +79,17 @@ impl Recorder {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The ids of so many services.
+pub(super) fn ids(services: usize) -> impl Iterator<Item = ServiceId> {
+    (0..u16::try_from(services).unwrap_or(u16::MAX)).map(ServiceId)
+}
 
-    fn of(millis: &[i64]) -> Latencies {
-        let mut latencies = Latencies::default();
-        for milli in millis {
-            latencies.record(Span::from_millis(*milli));
-        }
-        latencies
-    }
+fn pods_row(counts: &ServiceCounts) -> ServiceRow {
+    let ServiceCounts { desired, pending, starting, ready, terminating } = *counts;
+    ServiceRow { desired, pending, starting, ready, terminating, ..ServiceRow::default() }
+}
 
-    #[test]
-    fn rows_are_what_stands_and_what_was_counted_since_the_row_before() {
-        let (start, interval) = (Timestamp::from_secs(60), Span::from_secs(15));
-        let mut recorder = Recorder::new(start, interval, vec!["web".into()], vec!["small".into()]);
-        for (step, millis) in [(1_u64, vec![10, 20]), (2, vec![]), (3, vec![2_000])] {
-            assert_eq!(recorder.next_end(), start + interval * step.cast_signed());
-            let total = ServiceRow { ready: 3, queued: 2, arrived: 10 * step, cpu_s: 1.5, ..ServiceRow::default() };
-            recorder.service(0, total, &of(&millis));
-            recorder.pool(PoolRow { ready: 2, ..PoolRow::default() });
-            recorder.clients(ClientTotals { offered: 7 * step, bad: step, ..ClientTotals::default() }, &of(&millis));
-        }
-        recorder.mark(start, "fault", "lost".into());
-        assert_eq!(recorder.marks(), 1);
-        let timeline = recorder.finish(Vec::new());
-        let arrived: Vec<_> = timeline.service_rows.iter().map(|row| (row.ready, row.queued, row.arrived)).collect();
-        assert_eq!(arrived, [(3, 2, 10); 3]);
-        let cpu: Vec<_> = timeline.service_rows.iter().map(|row| row.cpu_s).collect();
-        assert_eq!(cpu, [1.5, 0.0, 0.0]);
-        assert_eq!(timeline.service_rows[1].latency.p50_s, None);
-        assert_eq!(timeline.client_rows[2].offered, 7);
-        let classes = timeline.latency_edges_s.len() - 1;
-        let counted: Vec<u32> = timeline.latency_counts.chunks(classes).map(|row| row.iter().sum()).collect();
-        assert_eq!((counted, timeline.pool_rows.len(), timeline.marks.len()), (vec![2, 0, 1], 3, 1));
-    }
+fn pool_row(counts: &PoolCounts) -> PoolRow {
+    let PoolCounts { provisioning, ready, lost, cpu_requested } = *counts;
+    PoolRow { provisioning, ready, lost, cpu_requested }
 }

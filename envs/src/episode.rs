@@ -10,12 +10,13 @@ use seatrial_core::scaling::policy::{Reason, View};
 use seatrial_core::time::{Span, Timestamp};
 use thiserror::Error;
 
-pub use crate::fluid::costs::{CostTerms, DAY, DayCosts, day_of};
 use crate::events::PastEvent;
+pub use crate::fluid::costs::{CostTerms, DAY, DayCosts, day_of};
 use crate::fluid::kernel::{Kernel, Stretch};
 use crate::fluid::world::World;
 use crate::load::{EpisodeLoad, LoadError, Traffic};
 use crate::scenario::{CostWeights, Scenario, ScenarioError};
+use crate::serving::{Imbalance, ServingError};
 
 /// Relative imbalance of requests beyond which a kernel is wrong.
 const CONSERVATION: f64 = 1e-6;
@@ -37,6 +38,12 @@ pub enum EpisodeError {
         /// |offered − completed − dropped − queued| / offered.
         relative: f64,
     },
+    /// The requests of the event kernel cannot be built.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
+    /// The books of the event kernel do not balance.
+    #[error("episode: {0}: a bug of the kernel, please report the cell's id")]
+    Imbalance(#[from] Imbalance),
     /// A handler of the event kernel scheduled an effect before its cause.
     #[error("episode: {0}: a bug of the kernel, please report the cell's id")]
     Past(#[from] PastEvent),

@@ -52,6 +52,7 @@ use self::faults::Fault;
 use self::log::{Log, LogLevel};
 use self::memory::{Memory, Scrape};
 use self::recorder::{Recorder, ids};
+use crate::cluster::change::PodChange;
 use crate::cluster::machine::{Cluster, ClusterError};
 use crate::events::{EventQueue, Model, PastEvent, Simulation, Then};
 use crate::ids::ServiceId;
@@ -159,6 +160,8 @@ pub struct World {
     records: Option<Vec<DecisionRow>>,
     names: Names,
     timing: Timing,
+    /// Changes that are being passed on.
+    told: Vec<PodChange>,
     /// Latencies of the warm-up: of the clients, then of each service.
     warm_up: Vec<Histogram<u64>>,
 }
@@ -258,16 +261,20 @@ impl World {
     }
 
     fn tell(&mut self, queue: &mut EventQueue<Event>) -> Result<(), PastEvent> {
-        let Self { serving, cluster, telemetry, memory, log, recorder, .. } = self;
-        for change in cluster.changes() {
-            memory.apply(&change);
-            serving.apply(&change, queue)?;
-            telemetry.apply(&change, queue)?;
-            log.change(queue.now(), &change);
+        let Self { serving, cluster, telemetry, memory, log, recorder, told, .. } = self;
+        told.clear();
+        told.extend(cluster.changes());
+        for change in told.iter() {
+            memory.apply(change);
+            serving.apply(change, queue)?;
+            telemetry.apply(change, queue)?;
+            if log.is_on() {
+                log.change(queue.now(), change, cluster.node_of(change.pod));
+            }
         }
         for mark in cluster.marks() {
+            log.mark(&mark);
             if let Some(recorder) = recorder {
-                log.mark(mark.at, recorder.marks());
                 recorder.mark(mark);
             }
         }

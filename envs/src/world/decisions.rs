@@ -33,8 +33,8 @@ pub(super) struct Tally {
 
 impl Scaler {
     /// From a state that has absorbed the past.
-    pub(super) fn new(autoscaler: Autoscaler, state: AutoscalerState, now: Timestamp, replicas: u32) -> Self {
-        let seen = Observation::unknown(now, replicas);
+    pub(super) fn new(autoscaler: Autoscaler, state: AutoscalerState, replicas: u32) -> Self {
+        let seen = Observation::unknown(Timestamp::ZERO, replicas);
         Self { autoscaler: Arc::new(autoscaler), state, seen, tally: Tally::default() }
     }
 

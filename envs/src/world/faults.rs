@@ -91,7 +91,11 @@ impl World {
         if let Some(recorder) = &mut self.recorder {
             recorder.mark(Mark { at: now, kind: if ends { "repair" } else { "fault" }.to_owned(), text });
         }
-        if ends { self.end_fault(what) } else { self.begin_fault(what, queue)? }
+        if ends {
+            self.end_fault(what)
+        } else {
+            self.begin_fault(what, queue)?
+        }
         self.pass_on(queue)
     }
 

@@ -3,6 +3,7 @@
 //! Quantiles of several runs come from their merged histograms, never from quantiles of quantiles.
 
 use hdrhistogram::Histogram;
+use seatrial_core::math;
 use seatrial_core::record::timeline::Percentiles;
 
 /// Latencies of requests or calls; they merge.
@@ -35,7 +36,7 @@ impl Latencies {
     pub(super) fn since(mut histogram: Histogram<u64>, before: Option<&Histogram<u64>>) -> Self {
         if let Some(before) = before {
             // It cannot be refused: what was recorded then is still recorded now.
-            drop(histogram.subtract(before));
+            let _ = histogram.subtract(before);
         }
         Self { histogram }
     }
@@ -45,7 +46,7 @@ impl Latencies {
         let Self { histogram } = self;
         histogram.auto(true);
         // A histogram that resizes itself takes any value.
-        drop(histogram.add(&other.histogram));
+        let _ = histogram.add(&other.histogram);
     }
 
     /// How many there are.
@@ -79,7 +80,7 @@ impl Latencies {
 
 /// Eight classes per factor of ten from a millisecond to a hundred seconds, one below and one above.
 pub(super) fn class_edges_s() -> Vec<f64> {
-    let inner = (0..=40).map(|eighth| 1e-3 * libm::pow(10.0, f64::from(eighth) / 8.0));
+    let inner = (0..=40).map(|eighth| 1e-3 * math::exp(core::f64::consts::LN_10 * f64::from(eighth) / 8.0));
     core::iter::once(0.0).chain(inner).chain([f64::INFINITY]).collect()
 }
 

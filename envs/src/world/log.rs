@@ -1,8 +1,11 @@
 //! The event log: one plain row per thing that happened. Off by default; others write it to files.
 
+use seatrial_core::record::timeline::Mark;
 use seatrial_core::time::Timestamp;
 
+use crate::cluster::change::{Change, PodChange};
 use crate::ids::{NodeId, PodId, ServiceId};
+use crate::serving::{self, Serving};
 
 /// What a log holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,7 +15,7 @@ pub enum LogLevel {
     Off,
     /// Pods, nodes, decisions and faults.
     Cluster,
-    /// These, and every request that was answered or given up.
+    /// These, and every arrival, completion and retry.
     Requests,
 }
 
@@ -56,8 +59,26 @@ pub enum LogKind {
     FaultBegins,
     /// A fault ended; value: its place in the scenario.
     FaultEnds,
-    /// Something of the cluster worth a mark; value: its place among the timeline's marks.
-    Mark,
+    /// A new revision is rolled out.
+    Rollout,
+    /// A node takes pods.
+    NodeAdded,
+    /// The cluster autoscaler took a node away.
+    NodeRemoved,
+    /// A node fell silent.
+    NodeLost,
+    /// Pods of a lost node were deleted.
+    Evicted,
+    /// A quota kept pods from being created.
+    QuotaReached,
+    /// No node fits a pod.
+    Unschedulable,
+    /// A client sent a request; value: its source.
+    RequestArrived,
+    /// A pod completed calls; value: how many at this moment.
+    CallsCompleted,
+    /// A caller tried again.
+    Retry,
 }
 
 impl LogKind {
@@ -75,8 +96,31 @@ impl LogKind {
             Self::Decision => "decision",
             Self::FaultBegins => "fault-begins",
             Self::FaultEnds => "fault-ends",
-            Self::Mark => "mark",
+            Self::Rollout => "rollout",
+            Self::NodeAdded => "node-added",
+            Self::NodeRemoved => "node-removed",
+            Self::NodeLost => "node-lost",
+            Self::Evicted => "evicted",
+            Self::QuotaReached => "quota",
+            Self::Unschedulable => "unschedulable",
+            Self::RequestArrived => "request-arrived",
+            Self::CallsCompleted => "calls-completed",
+            Self::Retry => "retry",
         }
+    }
+
+    /// What the cluster marks, where the log has no better row of its own.
+    fn of_mark(kind: &str) -> Option<Self> {
+        let marked = [
+            Self::Rollout,
+            Self::NodeAdded,
+            Self::NodeRemoved,
+            Self::NodeLost,
+            Self::Evicted,
+            Self::QuotaReached,
+            Self::Unschedulable,
+        ];
+        marked.into_iter().find(|known| known.id() == kind)
     }
 }
 
@@ -87,6 +131,8 @@ pub(super) struct Log {
     rows: Vec<LogRow>,
     /// Entry service of each source.
     entries: Vec<ServiceId>,
+    /// The pod in each slot.
+    pods: Vec<Option<PodId>>,
 }
 
 impl LogRow {
@@ -97,7 +143,7 @@ impl LogRow {
 
 impl Log {
     pub(super) const fn new(level: LogLevel, entries: Vec<ServiceId>) -> Self {
-        Self { level, rows: Vec::new(), entries }
+        Self { level, rows: Vec::new(), entries, pods: Vec::new() }
     }
 
     #[inline]
@@ -109,14 +155,23 @@ impl Log {
         self.rows
     }
 
+    /// Whether it holds anything.
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.level != LogLevel::Off
+    }
+
     #[inline]
     fn push(&mut self, row: impl FnOnce() -> LogRow) {
-        if self.level != LogLevel::Off {
+        if self.is_on() {
             self.rows.push(row());
         }
     }
 
-    pub(super) fn change(&mut self, at: Timestamp, change: &PodChange, node: impl FnOnce() -> Option<NodeId>) {
+    pub(super) fn change(&mut self, at: Timestamp, change: &PodChange, node: Option<NodeId>) {
+        let slot = change.pod.index();
+        self.pods.resize(self.pods.len().max(slot + 1), None);
+        self.pods[slot] = Some(change.pod);
         let (kind, value) = match change.what {
             Change::Started => (LogKind::PodStarted, 0.0),
             Change::Ready => (LogKind::PodReady, 0.0),
@@ -125,7 +180,7 @@ impl Log {
             Change::Stopped => (LogKind::PodStopped, 0.0),
         };
         let (service, pod) = (Some(change.service), Some(change.pod));
-        self.push(|| LogRow { service, pod, node: node(), ..LogRow::new(at, kind, value) });
+        self.push(|| LogRow { service, pod, node, ..LogRow::new(at, kind, value) });
     }
 
     pub(super) fn drained(&mut self, at: Timestamp, pod: PodId) {
@@ -165,7 +220,8 @@ impl Log {
                 if completed > 0 {
                     #[expect(clippy::cast_precision_loss, reason = "calls that end at once")]
                     let row = LogRow::new(now, LogKind::CallsCompleted, completed as f64);
-                    self.push(|| LogRow { pod: Some(PodId { slot, generation: 0 }), ..row });
+                    let pod = self.pods.get(slot as usize).copied().flatten();
+                    self.push(|| LogRow { pod, ..row });
                 }
             }
             serving::Event::Retry { .. } => self.push(|| LogRow::new(now, LogKind::Retry, 0.0)),

@@ -208,7 +208,7 @@ impl<'a> Episode<'a> {
         let ready = self.pods.ready();
         self.pods.become_ready(self.now);
         self.floor.stop_gone(self.now)?;
-        self.floor.join(self.pods.ready() - ready)
+        Ok(self.floor.join(self.pods.ready() - ready, self.now)?)
     }
 
     fn close_slot(&mut self) {
@@ -242,11 +242,12 @@ impl<'a> Episode<'a> {
 
     fn settle(mut self) -> Result<EpisodeResult, EpisodeError> {
         self.book();
+        self.floor.conservation()?;
         let totals = self.floor.totals();
         let last = self.ledger.at(self.now - Span::from_micros(1));
         last.starting_s += self.pods.unfinished_start_s(self.now);
         last.left_over += f64::from(totals.queued);
-        let offered = float(self.traffic.realised_count());
+        let offered = float(realised_count(self.traffic));
         let known = totals.completed + totals.dropped + u64::from(totals.queued) + u64::from(totals.in_service);
         let relative = (offered - float(known)).abs() / offered.max(1.0);
         if relative > 0.0 {
@@ -256,6 +257,14 @@ impl<'a> Episode<'a> {
         self.result.days = self.ledger.into_days();
         Ok(self.result)
     }
+}
+
+/// Requests of the whole load.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole and not negative")]
+fn realised_count(traffic: &Traffic) -> u64 {
+    let slot_s = traffic.slot().as_secs_f64();
+    // The division that made rates of counts left dust.
+    traffic.realised_per_s().iter().map(|per_s| (per_s * slot_s + 0.5).floor() as u64).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of requests")]

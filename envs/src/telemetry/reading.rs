@@ -58,7 +58,7 @@ pub(super) struct Range {
     pub(super) rate: RateFunction,
 }
 
-/// The rows of a target in a range, in order of time, and the count of them.
+/// The rows of a target in a range, in order of time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows<T> {
     rows: [Option<Row<T>>; MOST_ROWS],
@@ -94,13 +94,14 @@ impl Range {
 }
 
 impl<T: Copy> Rows<T> {
-    /// The points of one series, markers included; rows that do not have it are none.
+    /// The points of one series. A scrape that failed or did not have it left a marker.
     fn points(&self, value: impl Fn(&T) -> Option<f64>) -> ([Point; MOST_ROWS], usize) {
         let mut points = [Point::stale(Timestamp::ZERO); MOST_ROWS];
-        let known = self.rows.iter().flatten().filter_map(|row| match &row.found {
-            Some(found) => value(found).map(|value| Point::number(row.at, value)),
-            None => Some(Point::stale(row.at)),
-        });
+        let of_row = |row: &Row<T>| {
+            let found = row.found.as_ref().and_then(&value);
+            found.map_or(Point::stale(row.at), |found| Point::number(row.at, found))
+        };
+        let known = self.rows.iter().flatten().map(of_row);
         let len = points.iter_mut().zip(known).map(|(place, point)| *place = point).count();
         (points, len)
     }
@@ -155,7 +156,7 @@ pub(super) fn cpu_sample<'a>(mut rows: impl Iterator<Item = &'a Row<PodTotals>>,
     let (window_end, last) = rows.next().and_then(scrape)?;
     let age = window_end - last.started;
     let fresh = (age >= FRESH_CONTAINER && age < interval).then_some((last.started, 0.0));
-    let mut before = || rows.next().and_then(scrape).filter(|(at, _)| last.started < *at);
+    let mut before = || rows.next().and_then(scrape).filter(|(_, totals)| totals.started == last.started);
     let (window_begin, cpu_s) = fresh.or_else(|| before().map(|(at, totals)| (at, totals.cpu_s)))?;
     let window = window_end - window_begin;
     let value_milli = mean_milli(nano_core_seconds(last.cpu_s).checked_sub(nano_core_seconds(cpu_s))?, window)?;

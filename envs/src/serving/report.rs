@@ -11,6 +11,11 @@ use super::totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
 use crate::ids::ServiceId;
 use crate::telemetry::counters::{IngressCounters, PodCounters};
 
+/// Longer waits count as a minute; clients are gone by then.
+const LONGEST_WAIT_US: u64 = 60_000_000;
+/// Small enough to be emptied at every decision.
+const WAIT_DIGITS: u8 = 2;
+
 impl Serving {
     /// Counters of the pod in a slot, brought up to `now`; zeros where no container runs.
     #[must_use]
@@ -55,6 +60,23 @@ impl Serving {
     #[must_use]
     pub fn in_service(&self, service: ServiceId) -> u32 {
         self.services[service.index()].in_service
+    }
+
+    /// From now on waits of all services are recorded; those of before are forgotten.
+    pub fn watch_waits(&mut self) {
+        match &mut self.waits {
+            Some(waits) => waits.reset(),
+            None => self.waits = Histogram::new_with_bounds(1, LONGEST_WAIT_US, WAIT_DIGITS).ok(),
+        }
+    }
+
+    /// A quantile in seconds of the time from arrival to the beginning of service, of calls whose service began since
+    /// [`Self::watch_waits`].
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "at most a minute")]
+    pub fn wait_quantile_s(&self, level: f64) -> Option<f64> {
+        let waits = self.waits.as_ref().filter(|waits| !waits.is_empty())?;
+        Some(waits.value_at_quantile(level).min(waits.max()) as f64 / 1e6)
     }
 
     /// What clients saw since the start.

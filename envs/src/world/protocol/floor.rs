@@ -169,11 +169,13 @@ impl Floor {
     }
 
     /// Forgets the waits seen so far.
-    pub(super) fn forget_waits(&mut self) {}
+    pub(super) fn forget_waits(&mut self) {
+        self.serving.watch_waits();
+    }
 
-    /// P95 of the waits since [`Self::forget_waits`].
+    /// P95 of the waits since [`Self::forget_waits`]; 0 where nobody was served.
     pub(super) fn p95_wait_s(&self) -> f64 {
-        0.0
+        self.serving.wait_quantile_s(0.95).unwrap_or(0.0)
     }
 
     /// Whether the room's own books balance.

@@ -92,6 +92,18 @@ fn kernels_agree_at_every_utilisation() {
 
 /// What comes beyond capacity waits until the queue's limit, and is dropped or given up beyond.
 #[test]
+fn seeds() {
+    let p1 = Scenario::protocol_p1();
+    for (rate, pods) in [(475.0, 10_u32), (360.0, 8), (90.0, 2), (1900.0, 40)] {
+    for seed in 0..6 {
+        let traffic = traffic(&p1, &[rate; 20], seed);
+        let [f, e] = [run(episode::run_on, &p1, &traffic, &fixed(pods)), run(run_on, &p1, &traffic, &fixed(pods))];
+        println!("{rate} {pods} {:.5} {:.5} {:.4} {:.4}", f.total.bad_fraction().unwrap(), e.total.bad_fraction().unwrap(), f.utilisation, e.utilisation);
+    }}
+    panic!();
+}
+
+#[test]
 fn kernels_agree_in_overload_and_in_what_is_left_of_it() {
     let p1 = Scenario::protocol_p1();
     let [fluid, events] = both(&p1, &[60.0, 60.0, 300.0, 300.0, 300.0, 20.0, 20.0, 20.0], &fixed(4));

@@ -228,14 +228,13 @@ impl Serving {
         }
         if server.is_dedicated() {
             return match server.take_done(now) {
-                Some(id) => self.own_work_done(id, queue).and_then(|()| self.pull(slot, queue)),
+                Some(id) => self.own_work_done(id, queue),
                 None => Ok(()),
             };
         }
         server.event_came();
         while let Some(id) = self.servers[slot as usize].take_done(now) {
             self.own_work_done(id, queue)?;
-            self.pull(slot, queue)?;
         }
         let server = &mut self.servers[slot as usize];
         match server.look(now) {

@@ -35,11 +35,6 @@ impl Balancer {
         self.ready.len() as u32
     }
 
-    /// Slots of the ready pods.
-    pub(super) fn slots(&self) -> &[u32] {
-        &self.ready
-    }
-
     pub(super) fn is_shared(&self) -> bool {
         self.kind == Balancing::Shared
     }

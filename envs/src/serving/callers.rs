@@ -105,7 +105,7 @@ mod tests {
         let spec = RetrySpec { attempts: 3, base_s: 0.1, cap_s: 1.0, budget_ratio: Some(0.5) };
         let mut caller = Caller::new(None, Some(Retries::new(&spec).unwrap()));
         let burst = usize::try_from(RetryBudgetConfig::default().burst).unwrap();
-        let mut granted = |tries: usize, caller: &mut Caller| {
+        let granted = |tries: usize, caller: &mut Caller| {
             (0..tries).filter(|_| caller.retry(1, Timestamp::ZERO, || 0.5).is_some()).count()
         };
         assert_eq!(granted(1_000, &mut caller), burst);

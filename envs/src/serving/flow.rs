@@ -1,7 +1,8 @@
 //! The life of a call: sent, queued or begun, done or failed, and what its caller makes of it.
 //!
 //! A call leaves the place where it is (queue, worker, pod) before its end is booked, and its end is booked before its caller
-//! hears of it; so whatever the caller does next finds the books balanced.
+//! hears of it; and a worker that it sets free takes what waits for it before that, so that nothing its caller does next
+//! overtakes the queue.
 
 use seatrial_core::rand::{Stream, draw};
 use seatrial_core::time::Timestamp;
@@ -191,20 +192,20 @@ impl Serving {
         let call = *self.calls.get(id);
         let service = &mut self.services[call.service as usize];
         service.in_service -= 1;
-        if service.edges.is_empty() {
+        let is_leaf = service.edges.is_empty();
+        if is_leaf || !self.calls.is_wanted(&call) {
             self.leave_pod(call.slot, false);
-            return self.complete(id, queue);
+            self.pull(call.slot, queue)?;
+            return if is_leaf { self.complete(id, queue) } else { self.fail(id, false, queue) };
         }
-        if !self.calls.is_wanted(&call) {
-            self.leave_pod(call.slot, false);
-            return self.fail(id, false, queue);
-        }
+        let service = &self.services[call.service as usize];
         let (holds, first) = (service.holds_worker, service.edges.start);
         let call = self.calls.get_mut(id);
         (call.state, call.next_edge) = (State::Calling, first);
         let slot = call.slot;
         self.servers[slot as usize].held += u32::from(holds);
         self.book_load(slot);
+        self.pull(slot, queue)?;
         self.make_calls(id, queue)
     }
 

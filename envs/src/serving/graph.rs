@@ -107,9 +107,8 @@ impl Serving {
 
     /// All its calls are done.
     fn calls_done<E: Copy + From<Event>>(&mut self, id: u32, queue: &mut EventQueue<E>) -> Result<(), PastEvent> {
-        let (slot, held) = self.stop_calling(id);
-        self.complete(id, queue)?;
-        if held { self.pull(slot, queue) } else { Ok(()) }
+        self.stop_calling(id, queue)?;
+        self.complete(id, queue)
     }
 
     /// It waits for its calls no longer: one that it needs failed, or nobody waits for it.
@@ -118,16 +117,15 @@ impl Serving {
         id: u32,
         queue: &mut EventQueue<E>,
     ) -> Result<(), PastEvent> {
-        let (slot, held) = self.stop_calling(id);
-        self.fail(id, false, queue)?;
-        if held { self.pull(slot, queue) } else { Ok(()) }
+        self.stop_calling(id, queue)?;
+        self.fail(id, false, queue)
     }
 
-    fn stop_calling(&mut self, id: u32) -> (u32, bool) {
+    fn stop_calling<E: Copy + From<Event>>(&mut self, id: u32, queue: &mut EventQueue<E>) -> Result<(), PastEvent> {
         let call = self.calls.get(id);
         let (slot, held) = (call.slot, self.services[call.service as usize].holds_worker);
         self.leave_pod(slot, held);
-        (slot, held)
+        if held { self.pull(slot, queue) } else { Ok(()) }
     }
 }
 

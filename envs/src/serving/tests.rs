@@ -8,6 +8,7 @@ mod overload;
 mod table;
 mod theory;
 
+use seatrial_core::record::timeline::ServiceRow;
 use seatrial_core::time::{Span, Timestamp};
 use serde_json::{Value, json};
 
@@ -15,7 +16,8 @@ use super::*;
 use crate::cluster::change::Change;
 use crate::ids::{PodId, ServiceId};
 use crate::load::EpisodeLoad;
-use crate::spec::SourceLoad;
+use crate::spec::{ListedRequest, SourceLoad};
+use crate::telemetry::counters::PodCounters;
 
 pub(super) const FIRST: ServiceId = ServiceId(0);
 
@@ -39,6 +41,23 @@ impl World {
         Self::new(Serving::new(spec, &inputs(bin_s, rates), seed, Timestamp::ZERO).unwrap())
     }
 
+    /// The scenario with requests of its one source at these seconds.
+    pub(super) fn listed(spec: &ScenarioSpec, at_s: &[f64]) -> Self {
+        let request = |at_s: &f64| ListedRequest { at: moment(*at_s), input_tokens: 0, output_tokens: 0 };
+        let list = SourceLoad::Listed(at_s.iter().map(request).collect());
+        let inputs = Inputs { loads: vec![list], ..Inputs::default() };
+        Self::new(Serving::new(spec, &inputs, 1, Timestamp::ZERO).unwrap())
+    }
+
+    /// The longest latency from first try to answer in seconds, within a thousandth.
+    pub(super) fn longest_s(&self) -> f64 {
+        self.serving.latencies().max() as f64 / 1e6
+    }
+
+    pub(super) fn drained(&mut self) -> Vec<u32> {
+        core::iter::from_fn(|| self.serving.pop_notice()).map(|Notice::Drained(pod)| pod.slot).collect()
+    }
+
     pub(super) fn change(&mut self, service: u16, slot: u32, what: Change) {
         let change = PodChange { pod: PodId { slot, generation: 0 }, service: ServiceId(service), what };
         self.serving.apply(&change, &mut self.queue).unwrap();
@@ -53,20 +72,14 @@ impl World {
         self
     }
 
-    pub(super) fn step(&mut self) -> bool {
-        let Some((_, event)) = self.queue.pop() else { return false };
-        self.handled += 1;
-        self.serving.handle(event, &mut self.queue).unwrap();
-        true
-    }
-
     pub(super) fn until(&mut self, seconds: f64) {
-        let limit = Timestamp::ZERO + Span::from_secs_f64(seconds);
+        let limit = moment(seconds);
         while let Some((_, event)) = self.queue.pop_until(limit) {
             self.handled += 1;
             self.serving.handle(event, &mut self.queue).unwrap();
         }
         self.queue.pass_until(limit);
+        self.serving.conservation().unwrap();
     }
 
     pub(super) fn totals(&self, service: u16) -> ServiceTotals {
@@ -76,6 +89,15 @@ impl World {
     pub(super) fn clients(&self) -> ClientTotals {
         self.serving.client_totals()
     }
+}
+
+pub(super) fn moment(seconds: f64) -> Timestamp {
+    Timestamp::ZERO + Span::from_secs_f64(seconds)
+}
+
+#[track_caller]
+pub(super) fn assert_close(got: f64, expected: f64, tolerance: f64) {
+    assert!((got - expected).abs() <= tolerance, "{got}, expected {expected} ± {tolerance}");
 }
 
 pub(super) fn inputs(bin_s: i64, rates: &[&[f64]]) -> Inputs {

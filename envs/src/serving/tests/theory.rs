@@ -36,7 +36,9 @@ impl Case {
     fn run(&self, seed: u64) -> Seen {
         let spec = spec(json!({"a": service(self.keys.clone())}));
         let end_s = self.warm_up_s + self.run_s;
-        let mut world = World::of(&spec, end_s as i64, &[&[self.rate]], seed).pods(0, 0..self.pods);
+        // One bin, so that its count is all that is fixed; bins are whole scrape slots.
+        let bin_s = (end_s / 15.0).ceil() as i64 * 15;
+        let mut world = World::of(&spec, bin_s, &[&[self.rate]], seed).pods(0, 0..self.pods);
         world.until(self.warm_up_s);
         let (before, bad_before) = (world.totals(0), world.serving.ingress(FIRST).bad);
         let (mut present, mut samples) = (0.0, 0.0);

@@ -1,6 +1,7 @@
 //! `scenario/web-{100,5000}-nodes`: one web service on nodes, every handler at work: requests, pods of a scaling controller under
 //! a load that swings, scrapes, timeline. Two pods a node, each 60 % busy, so the cost of an event compares. One element is one
 //! event handled.
+//! `scenario/protocol-p1`: ten minutes of protocol P1 at 1,000 requests per second; one element is one request.
 //! `fork/4KiB`: the clone of a small world and its pending events.
 //! `sweep/{1,2}`: independent cells of a small scenario on one and two threads; one element is one event handled.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
@@ -10,10 +11,14 @@ use core::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
+use seatrial_core::scaling::policies::Ingredients;
+use seatrial_core::scaling::strategy::StrategySpec;
 use seatrial_core::time::{Span, Timestamp};
-use seatrial_envs::load::EpisodeLoad;
+use seatrial_envs::episode::{Driver, no_rows, warm_state};
+use seatrial_envs::load::{EpisodeLoad, Traffic};
+use seatrial_envs::scenario::Scenario;
 use seatrial_envs::spec::{Inputs, ScenarioSpec, SourceLoad};
-use seatrial_envs::world::{Options, World, WorldSimulation, run_scenario};
+use seatrial_envs::world::{Options, World, WorldSimulation, protocol, run_scenario};
 use serde_json::{Value, json};
 
 /// Requests per second of a pod that is 60 % busy.
@@ -88,6 +93,28 @@ fn scenario(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Protocol P1 under `hpa`: one element is one request.
+fn protocol_p1(criterion: &mut Criterion) {
+    let p1 = Scenario::protocol_p1();
+    let rates: Vec<f64> = (0..10).map(|bin| 1_000.0 * SWING[bin % SWING.len()]).collect();
+    let load = EpisodeLoad::new(Timestamp::ZERO, Span::from_secs(60), rates, vec![1_000.0; 60]).unwrap();
+    let traffic = Traffic::new(&p1, &load, 1).unwrap();
+    let ingredients = Ingredients { workload: &p1.workload, weights: None };
+    let autoscaler = StrategySpec::of("hpa").build(&ingredients).unwrap();
+    let requests: f64 = traffic.realised_per_s().iter().map(|rate| rate * traffic.slot().as_secs_f64()).sum();
+    let mut group = criterion.benchmark_group("scenario");
+    group.throughput(Throughput::Elements((requests + 0.5) as u64));
+    group.sample_size(10);
+    group.bench_function("protocol-p1", |bencher| {
+        bencher.iter(|| {
+            let driver = Driver { autoscaler: &autoscaler, state: warm_state(&autoscaler, &p1, &traffic) };
+            let result = protocol::run_on(&p1, &traffic, driver, &mut no_rows).unwrap();
+            assert!((result.total.requests - requests).abs() < 0.5 && result.decisions == 40, "{result:?}");
+        });
+    });
+    group.finish();
+}
+
 fn fork(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fork");
     let mut done = None;
@@ -132,5 +159,5 @@ fn sweep(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, scenario, fork, sweep);
+criterion_group!(benches, scenario, protocol_p1, fork, sweep);
 criterion_main!(benches);

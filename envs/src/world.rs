@@ -68,6 +68,8 @@ pub type WorldSimulation = Simulation<World>;
 pub struct Options<'a> {
     /// Length of the timeline's intervals; `None` records none.
     pub timeline: Option<Span>,
+    /// Whether latencies are recorded, for the outcome and the timeline; without them a world is small to fork.
+    pub latencies: bool,
     /// What the event log holds.
     pub log: LogLevel,
     /// Whether every decision is kept.
@@ -78,7 +80,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { timeline: Some(Span::from_secs(15)), log: LogLevel::Off, decisions: false, weights: None }
+        Self { timeline: Some(Span::from_secs(15)), latencies: true, log: LogLevel::Off, decisions: false, weights: None }
     }
 }
 
@@ -160,6 +162,7 @@ pub struct World {
     records: Option<Vec<DecisionRow>>,
     names: Names,
     timing: Timing,
+    keeps_latencies: bool,
     /// Changes that are being passed on.
     told: Vec<PodChange>,
     /// Latencies of the warm-up: of the clients, then of each service.
@@ -293,7 +296,7 @@ impl World {
         self.close_books(now);
         if now <= self.timing.warm_until {
             self.books.forget();
-            if now == self.timing.warm_until {
+            if now == self.timing.warm_until && self.keeps_latencies {
                 let services = ids(self.names.services.len()).map(|service| self.serving.service_latencies(service));
                 self.warm_up = core::iter::once(self.serving.latencies()).chain(services).collect();
             }

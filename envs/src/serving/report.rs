@@ -62,6 +62,12 @@ impl Serving {
         self.services[service.index()].in_service
     }
 
+    /// Records no latencies any more, and forgets those of before: a world without them is small to fork.
+    pub fn leave_out_latencies(&mut self) {
+        self.latency.leave_out();
+        self.services.iter_mut().for_each(|service| service.latency.leave_out());
+    }
+
     /// From now on waits of all services are recorded; those of before are forgotten.
     pub fn watch_waits(&mut self) {
         match &mut self.waits {

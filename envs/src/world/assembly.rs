@@ -60,8 +60,12 @@ impl World {
         let services: Arc<[String]> = spec.services.keys().cloned().collect();
         let cluster = Cluster::new(spec, inputs, start, spec.seed)?;
         let end = seconds_after(start, spec.duration_s);
+        let mut serving = Serving::new(spec, inputs, spec.seed, start)?;
+        if !options.latencies {
+            serving.leave_out_latencies();
+        }
         Ok(Self {
-            serving: Serving::new(spec, inputs, spec.seed, start)?,
+            serving,
             telemetry: Telemetry::new(&spec.metrics, services.len(), start, spec.seed)?,
             scalers: vec![None; services.len()],
             faults: Fault::all(spec, start)?,
@@ -72,6 +76,7 @@ impl World {
             records: options.decisions.then(Vec::new),
             names: Names { services },
             timing: Timing { warm_until: seconds_after(start, spec.warm_up_s).min(end), end, is_over: false },
+            keeps_latencies: options.latencies,
             told: Vec::new(),
             warm_up: Vec::new(),
             cluster,
@@ -203,7 +208,7 @@ fn entries(spec: &ScenarioSpec) -> Vec<ServiceId> {
     spec.traffic.iter().filter_map(|source| known(&source.service).map(ServiceId)).collect()
 }
 
-/// The sources with rates of each service.
+/// The sources of each service at which all of them have rates.
 fn past_of(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Vec<Traffic>>, WorldError> {
     let scenario = Scenario {
         metrics: MetricsPipeline {
@@ -214,13 +219,18 @@ fn past_of(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Vec<Traffic>>, Wo
         ..Scenario::protocol_p1()
     };
     let mut past = vec![Vec::new(); spec.services.len()];
+    let mut is_known = vec![true; past.len()];
     for (source_index, (entry, load)) in entries(spec).into_iter().zip(&inputs.loads).enumerate() {
-        if let SourceLoad::Rates(load) = load {
-            let traffic = Traffic::new(&scenario, load, spec.seed);
-            let failed = |error| ServingError::Load { source_index, error };
-            past[entry.index()].push(traffic.map_err(failed)?);
+        match load {
+            SourceLoad::Rates(load) => {
+                let traffic = Traffic::new(&scenario, load, spec.seed);
+                let failed = |error| ServingError::Load { source_index, error };
+                past[entry.index()].push(traffic.map_err(failed)?);
+            }
+            SourceLoad::Listed(_) => is_known[entry.index()] = false,
         }
     }
+    past.iter_mut().zip(is_known).filter(|(_, is_known)| !is_known).for_each(|(sources, _)| sources.clear());
     Ok(past)
 }
 

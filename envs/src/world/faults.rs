@@ -88,7 +88,9 @@ impl World {
         let (what, now) = (fault.what, queue.now());
         let text = if ends { format!("over: {}", fault.text) } else { fault.text.clone() };
         self.log.fault(now, index, ends);
-        if let Some(recorder) = &mut self.recorder {
+        // That nodes are back is the cluster's to say.
+        let is_told = !ends || !matches!(what, What::NodeLoss { .. });
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| is_told) {
             recorder.mark(Mark { at: now, kind: if ends { "repair" } else { "fault" }.to_owned(), text });
         }
         if ends {

@@ -23,6 +23,8 @@ pub(super) struct Memory {
     uses: Vec<Use>,
     /// Service of the pod in each slot.
     service_of: Vec<ServiceId>,
+    /// Pods that are being looked at.
+    looked_at: Vec<PodId>,
 }
 
 /// MiB of a pod.
@@ -48,7 +50,7 @@ impl Memory {
             limit_mib: f64::from(pod.memory_limit_mib),
         };
         let uses = spec.services.values().map(|service| uses(&service.pod)).collect();
-        Self { uses, service_of: Vec::new() }
+        Self { uses, service_of: Vec::new(), looked_at: Vec::new() }
     }
 
     /// Whether requests need any memory at all.
@@ -106,8 +108,10 @@ impl World {
             if !uses.grows() {
                 continue;
             }
-            let pods: Vec<PodId> = self.cluster.pods_of(service).map(|(pod, _)| pod).collect();
-            for pod in pods {
+            let mut pods = core::mem::take(&mut self.memory.looked_at);
+            pods.clear();
+            pods.extend(self.cluster.pods_of(service).map(|(pod, _)| pod));
+            for pod in pods.iter().copied() {
                 let used_mib = uses.with(self.serving.in_flight(pod.index()));
                 if used_mib > uses.limit_mib {
                     self.log.out_of_memory(now, service, pod, used_mib);
@@ -115,6 +119,7 @@ impl World {
                     self.pass_on(queue)?;
                 }
             }
+            self.memory.looked_at = pods;
         }
         queue.push(now + LOOK, Event::Memory)
     }

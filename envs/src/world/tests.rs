@@ -84,6 +84,9 @@ fn what_is_recorded_changes_no_result() {
         let options = Options { timeline: Some(Span::from_secs(interval_s)), ..everything() };
         assert_eq!(results(run(&case, &options)), bare, "intervals of {interval_s} s");
     }
+    let light = run(&case, &Options { latencies: false, ..Options::default() });
+    assert_eq!((light.latency.count(), light.latency.quantile_s(0.5)), (0, None));
+    assert_eq!((light.total, light.days, light.conservation), (bare.total, bare.days, bare.conservation));
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::ids::NodeId;
 use crate::spec::{Inputs, ListedPod, ScenarioSpec};
 
 const WEB: ServiceId = ServiceId(0);
+/// No moment at all.
+const NEVER: [f64; 0] = [];
 
 /// What is known of a pod from its changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -190,5 +190,5 @@ fn neighbours_slow_a_pod_while_they_run() {
         .iter()
         .filter_map(|(at, _, what)| if let Change::Speed(speed) = what { Some((*at, *speed)) } else { None })
         .collect();
-    assert_eq!(speeds, [(0.0, 0.5), (100.0, 0.4), (100.0, 0.32), (200.0, 0.4), (200.0, 0.5)]);
+    assert_eq!(speeds, [(0.0, 0.5), (100.0, 0.5 * 0.8), (100.0, 0.5 * 0.8 * 0.8), (200.0, 0.5 * 0.8), (200.0, 0.5)]);
 }

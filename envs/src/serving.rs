@@ -70,7 +70,7 @@ use crate::scenario::Scenario;
 use crate::spec::{Inputs, ScenarioSpec};
 use arrivals::Source;
 use callers::Caller;
-use calls::Calls;
+use calls::{Calls, State};
 use latency::Latency;
 use server::Server;
 use service::{CallEdge, Service};
@@ -189,6 +189,7 @@ impl Serving {
     pub fn handle<E: Copy + From<Event>>(&mut self, event: Event, queue: &mut EventQueue<E>) -> Result<(), PastEvent> {
         match event {
             Event::Arrival { source } => self.arrival(source, queue),
+            Event::Done { call, generation } => self.done(call, generation, queue),
             Event::Departure { slot, ticket } => self.departure(slot, ticket, queue),
             Event::Deadline { caller } => self.deadline(caller, queue),
             Event::Retry { call, generation } => self.retry(call, generation, queue),
@@ -214,7 +215,22 @@ impl Serving {
         self.notices.pop_front()
     }
 
-    /// A pod may be done with calls.
+    /// A worker with a core of its own is done with a call.
+    fn done<E: Copy + From<Event>>(
+        &mut self,
+        id: u32,
+        generation: u32,
+        queue: &mut EventQueue<E>,
+    ) -> Result<(), PastEvent> {
+        let (call, now) = (self.calls.get(id), queue.now());
+        if call.generation != generation || call.state != State::InService || call.done_at != now {
+            return Ok(());
+        }
+        self.servers[call.slot as usize].end_alone(now);
+        self.own_work_done(id, queue)
+    }
+
+    /// A pod whose calls share cores may be done with some.
     fn departure<E: Copy + From<Event>>(
         &mut self,
         slot: u32,
@@ -225,12 +241,6 @@ impl Serving {
         let server = &mut self.servers[slot as usize];
         if server.ticket != ticket {
             return Ok(());
-        }
-        if server.is_dedicated() {
-            return match server.take_done(now) {
-                Some(id) => self.own_work_done(id, queue),
-                None => Ok(()),
-            };
         }
         server.event_came();
         while let Some(id) = self.servers[slot as usize].take_done(now) {

@@ -17,7 +17,7 @@ pub(super) use classes::{Class, Classes};
 use crate::spec::ListedRequest;
 
 /// Requests of a span, about.
-const SPAN_REQUESTS: u64 = 512;
+const SPAN_REQUESTS: u64 = 64;
 /// Sets the splits of slots apart from those of bins, which share the stream.
 const OF_SLOTS: u64 = 1 << 62;
 /// Bits of a request's number below the source's.

@@ -274,18 +274,18 @@ fn retries(place: &str, spec: Option<&RetrySpec>) -> Result<Option<Retries>, Ser
         check(format!("{place}.{rest}"), value, value.is_finite() && value >= 0.0, "finite and not negative")?;
     }
     let ratio = spec.budget_ratio.unwrap_or(0.0);
-    Retries::new(spec).map(Some).map_err(|_| range(format!("{place}.budget_ratio"), ratio, "0 to 10"))
+    Retries::new(spec).map(Some).map_err(|_| range(format!("{place}.budget_ratio"), &ratio, "0 to 10"))
 }
 
 fn positive(place: String, got: f64) -> Result<(), ServingError> {
     check(place, got, got.is_finite() && got > 0.0, "finite and above 0")
 }
 
-fn check(place: String, got: impl ToString, allowed: bool, what: &'static str) -> Result<(), ServingError> {
-    if allowed { Ok(()) } else { Err(range(place, got, what)) }
+fn check(place: String, got: impl ToString + Copy, allowed: bool, what: &'static str) -> Result<(), ServingError> {
+    if allowed { Ok(()) } else { Err(range(place, &got, what)) }
 }
 
-fn range(place: String, got: impl ToString, allowed: &'static str) -> ServingError {
+fn range(place: String, got: &dyn ToString, allowed: &'static str) -> ServingError {
     ServingError::Range { place, got: got.to_string(), allowed }
 }
 

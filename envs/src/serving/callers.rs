@@ -1,7 +1,7 @@
 //! Those who call: clients together, and each edge of the call graph: how long they wait, and whether they try again.
 //!
 //! All tries of a caller have the same timeout, so their deadlines come in the order in which they were sent: a queue whose head
-//! alone has an event pending. Ended tries at its head are let go when the next one is sent.
+//! alone has an event pending. Ended tries at its head are let go when the queue is full.
 
 use std::collections::VecDeque;
 
@@ -43,6 +43,18 @@ pub(super) struct Retries {
 impl Caller {
     pub(super) const fn new(timeout: Option<Span>, retries: Option<Retries>) -> Self {
         Self { timeout, only_while_queued: false, retries, deadlines: VecDeque::new(), is_watched: false }
+    }
+
+    /// Lets ended tries at the head of the deadlines go before the queue would have to grow.
+    pub(super) fn make_room(&mut self, is_over: impl Fn(&Deadline) -> bool) {
+        if self.deadlines.len() < self.deadlines.capacity() {
+            return;
+        }
+        while self.deadlines.front().is_some_and(&is_over) {
+            self.deadlines.pop_front();
+        }
+        // Half of it free each time: that is what keeps looking at the head cheap.
+        self.deadlines.reserve(self.deadlines.len().max(64));
     }
 
     /// A first try is sent: it pays for retries.

@@ -9,6 +9,9 @@ use seatrial_core::time::Timestamp;
 /// No call, or no pod.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// The moment of what does not happen.
+pub(super) const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -37,6 +40,10 @@ pub(super) struct Call {
     pub(super) request: u64,
     /// CPU microseconds of its own work.
     pub(super) work_us: f64,
+    /// The server's progress at which it is done, in service on a core of its own.
+    pub(super) ends_at_us: f64,
+    /// When it is done, in service on a core of its own.
+    pub(super) done_at: Timestamp,
     /// The call that made it; [`NONE`]: a client.
     pub(super) parent: u32,
     /// Of `parent`.
@@ -121,6 +128,11 @@ impl Calls {
     /// Whether anybody waits for the call: its caller has neither given up nor ended.
     pub(super) fn is_wanted(&self, call: &Call) -> bool {
         !call.detached && (call.is_root() || self.is_alive(call.parent, call.parent_generation))
+    }
+
+    /// All places with their ids, free ones included.
+    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = (u32, &mut Call)> {
+        (0..).zip(&mut self.places)
     }
 
     /// All places, free ones included.

@@ -27,14 +27,10 @@ impl Serving {
         if caller.only_while_queued && !is_queued {
             return Ok(());
         }
-        while let Some(head) = caller.deadlines.front() {
-            let ended = !self.calls.is_alive(head.call, head.generation)
-                || (caller.only_while_queued && self.calls.get(head.call).state != State::Queued);
-            if !ended {
-                break;
-            }
-            caller.deadlines.pop_front();
-        }
+        let (calls, only_queued) = (&self.calls, caller.only_while_queued);
+        caller.make_room(|head| {
+            !calls.is_alive(head.call, head.generation) || (only_queued && calls.get(head.call).state != State::Queued)
+        });
         let at = queue.now() + timeout;
         caller.deadlines.push_back(Deadline { at, call: id, generation: call.generation });
         if caller.is_watched {

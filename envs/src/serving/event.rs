@@ -10,7 +10,14 @@ pub enum Event {
         /// Which source.
         source: u16,
     },
-    /// A pod may be done with a call.
+    /// A worker with a core of its own is done with a call.
+    Done {
+        /// The call.
+        call: u32,
+        /// Stale unless it is the call's, and this the moment at which it is to be done.
+        generation: u32,
+    },
+    /// A pod whose calls share cores may be done with some.
     Departure {
         /// The pod's slot.
         slot: u32,

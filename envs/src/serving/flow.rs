@@ -9,7 +9,7 @@ use seatrial_core::time::Timestamp;
 
 use super::Serving;
 use super::callers::{jitter, of_try};
-use super::calls::{Call, NONE, State};
+use super::calls::{Call, NEVER, NONE, State};
 use super::event::{Event, Notice};
 use super::server::Phase;
 use crate::events::{EventQueue, PastEvent};
@@ -35,6 +35,8 @@ impl Serving {
             first: now,
             request: arrival.request,
             work_us,
+            ends_at_us: 0.0,
+            done_at: now,
             parent: NONE,
             parent_generation: 0,
             slot: NONE,
@@ -130,10 +132,15 @@ impl Serving {
         }
         let server = &mut self.servers[slot as usize];
         server.present += u32::from(is_new_here);
-        let look = server.begin(id, call.work_us, now);
-        let ticket = server.ticket;
+        let next = if server.is_dedicated() {
+            let done = server.begin_alone(call.work_us, now);
+            (call.ends_at_us, call.done_at) = (done.ends_at_us, done.at.unwrap_or(NEVER));
+            done.at.map(|at| (at, Event::Done { call: id, generation: call.generation }))
+        } else {
+            server.begin_sharing(id, call.work_us, now).map(|at| (at, Event::Departure { slot, ticket: server.ticket }))
+        };
         self.book_load(slot);
-        look.map_or(Ok(()), |at| queue.push(at, Event::Departure { slot, ticket }.into()))
+        next.map_or(Ok(()), |(at, event)| queue.push(at, event.into()))
     }
 
     /// Free workers of a pod take what waits for them.

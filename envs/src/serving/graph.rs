@@ -69,6 +69,7 @@ impl Serving {
                 arrived: queue.now(),
                 first: queue.now(),
                 work_us,
+                done_at: queue.now(),
                 parent: id,
                 parent_generation: caller.generation,
                 slot: NONE,

@@ -1,7 +1,7 @@
 //! What pods do to what they serve: they start, join and leave the endpoints, change their speed, and end.
 
 use super::Serving;
-use super::calls::State;
+use super::calls::{Call, NEVER, State};
 use super::event::{Event, Notice};
 use super::server::{Phase, Server};
 use crate::cluster::change::{Change, PodChange};
@@ -78,14 +78,22 @@ impl Serving {
         speed: f64,
         queue: &mut EventQueue<E>,
     ) -> Result<(), PastEvent> {
-        let now = queue.now();
-        let mut pushed = Ok(());
-        self.servers[slot as usize].set_speed(speed, now, |at, ticket| {
-            if pushed.is_ok() {
-                pushed = queue.push(at, Event::Departure { slot, ticket }.into());
-            }
-        });
-        pushed
+        let server = &mut self.servers[slot as usize];
+        if let Some(at) = server.set_speed(speed, queue.now()) {
+            queue.push(at, Event::Departure { slot, ticket: server.ticket }.into())?;
+        }
+        if !server.is_dedicated() || server.running() == 0 {
+            return Ok(());
+        }
+        // Each call has its own event: those of the old speed come at moments that are no call's any more.
+        let alone = |call: &(u32, &mut Call)| call.1.slot == slot && call.1.state == State::InService;
+        for (id, call) in self.calls.places_mut().filter(alone) {
+            let at = server.done_at(call.ends_at_us);
+            call.done_at = at.unwrap_or(NEVER);
+            let event = Event::Done { call: id, generation: call.generation };
+            at.map_or(Ok(()), |at| queue.push(at, event.into()))?;
+        }
+        Ok(())
     }
 
     /// The container ends, and what it has fails.

@@ -5,9 +5,9 @@
 //! departure changes no call's entry, and the next one to end is the least of a heap (the virtual time of fair queueing: Parekh
 //! and Gallager, IEEE/ACM Trans. Networking 1(3), 1993).
 //!
-//! Where every worker has a core of its own, calls do not slow each other down: each gets its event when it starts, and none is
-//! ever stale but by a change of speed. Otherwise one event is pending per pod; one that comes too early because calls came on top is
-//! put off when it comes.
+//! Where every worker has a core of its own, calls do not slow each other down: each gets its event when it begins, no heap is
+//! needed, and no event is ever stale but by a change of speed. Otherwise one event is pending per pod; one that comes too early
+//! because calls came on top is put off when it comes.
 //!
 //! Invariant: CPU used is the sum of progress over calls in service; work is whole microseconds, and an end is rounded up to the next
 //! one, so it is the work done within a microsecond a call, and never goes down while a container runs.
@@ -64,6 +64,15 @@ impl Ord for Running {
     }
 }
 
+/// A call that begins on a core of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Alone {
+    /// Progress of the server at which it is done.
+    pub(super) ends_at_us: f64,
+    /// When that is; never at speed 0.
+    pub(super) at: Option<Timestamp>,
+}
+
 /// A slot of pods.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
@@ -74,7 +83,11 @@ pub(super) struct Server {
     clock: Timestamp,
     progress_us: f64,
     cpu_us: f64,
-    running: BinaryHeap<Running>,
+    /// Calls in service.
+    running: u32,
+    is_dedicated: bool,
+    /// Those that share cores.
+    sharing: BinaryHeap<Running>,
     /// Workers that are held by calls that wait for calls of their own.
     pub(super) held: u32,
     /// Calls here: queued, in service, or waiting for calls of their own.
@@ -101,7 +114,9 @@ impl Server {
             clock: Timestamp::ZERO,
             progress_us: 0.0,
             cpu_us: 0.0,
-            running: BinaryHeap::new(),
+            running: 0,
+            is_dedicated: false,
+            sharing: BinaryHeap::new(),
             held: 0,
             present: 0,
             queue: VecDeque::new(),
@@ -121,11 +136,12 @@ impl Server {
             shape,
             clock: now,
             ticket: self.ticket.wrapping_add(1),
-            running: core::mem::take(&mut self.running),
+            is_dedicated: f64::from(shape.workers) <= shape.cores,
+            sharing: core::mem::take(&mut self.sharing),
             queue: core::mem::take(&mut self.queue),
             ..Self::absent(pod.slot)
         };
-        self.running.clear();
+        self.sharing.clear();
         self.queue.clear();
     }
 
@@ -135,22 +151,22 @@ impl Server {
         self.phase = Phase::Absent;
         self.ticket = self.ticket.wrapping_add(1);
         self.pending_at = None;
-        self.running.clear();
-        (self.held, self.completed, self.duration_us) = (0, 0, 0);
+        self.sharing.clear();
+        (self.running, self.held, self.completed, self.duration_us) = (0, 0, 0, 0);
         core::mem::take(&mut self.cpu_us)
     }
 
     /// Calls in service.
-    pub(super) fn running(&self) -> u32 {
-        self.running.len() as u32
+    pub(super) const fn running(&self) -> u32 {
+        self.running
     }
 
     /// Workers that are taken.
-    pub(super) fn busy(&self) -> u32 {
-        self.running() + self.held
+    pub(super) const fn busy(&self) -> u32 {
+        self.running + self.held
     }
 
-    pub(super) fn has_free_worker(&self) -> bool {
+    pub(super) const fn has_free_worker(&self) -> bool {
         self.busy() < self.shape.workers
     }
 
@@ -159,31 +175,53 @@ impl Server {
         (self.cpu_us + self.elapsed_us(now) * self.speed * self.cores_used()) / 1e6
     }
 
-    /// A call of so much work begins; returns when to look whether one is done, if that is news.
-    pub(super) fn begin(&mut self, call: u32, work_us: f64, now: Timestamp) -> Option<Timestamp> {
+    /// A call of so much work begins on a core of its own.
+    pub(super) fn begin_alone(&mut self, work_us: f64, now: Timestamp) -> Alone {
         self.advance(now);
+        self.running += 1;
         let ends_at_us = self.progress_us + work_us;
-        self.running.push(Running { ends_at_us, call });
-        if self.is_dedicated() { self.end_of(ends_at_us, self.speed) } else { self.look(now) }
+        Alone { ends_at_us, at: self.done_at(ends_at_us) }
     }
 
-    /// The next call that is done by `now`, at an event of this server.
+    /// A call on a core of its own is done.
+    pub(super) fn end_alone(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.end();
+    }
+
+    /// When progress comes so far on cores of their own; never at speed 0.
+    pub(super) fn done_at(&self, ends_at_us: f64) -> Option<Timestamp> {
+        self.end_of(ends_at_us, self.speed)
+    }
+
+    /// A call of so much work begins to share the cores; returns when to look whether one is done, if that is news.
+    pub(super) fn begin_sharing(&mut self, call: u32, work_us: f64, now: Timestamp) -> Option<Timestamp> {
+        self.advance(now);
+        self.running += 1;
+        self.sharing.push(Running { ends_at_us: self.progress_us + work_us, call });
+        self.look(now)
+    }
+
+    /// The next call that shared the cores and is done by `now`.
     pub(super) fn take_done(&mut self, now: Timestamp) -> Option<u32> {
         self.advance(now);
-        let next = self.running.peek()?;
-        // With a core for each, every event is the end of one call, in the order of their ends.
-        let is_done = self.is_dedicated() || next.ends_at_us <= self.progress_us + DUST_US;
-        let call = is_done.then_some(next.call)?;
-        self.running.pop();
-        if self.running.is_empty() {
-            self.progress_us = 0.0;
-        }
+        let next = self.sharing.peek().filter(|next| next.ends_at_us <= self.progress_us + DUST_US)?;
+        let call = next.call;
+        self.sharing.pop();
+        self.end();
         Some(call)
     }
 
-    /// Whether every worker has a core of its own, so that each event ends exactly one call.
-    pub(super) fn is_dedicated(&self) -> bool {
-        f64::from(self.shape.workers) <= self.shape.cores
+    fn end(&mut self) {
+        self.running -= 1;
+        if self.running == 0 {
+            self.progress_us = 0.0;
+        }
+    }
+
+    /// Whether every worker has a core of its own, so that each call in service has its own event.
+    pub(super) const fn is_dedicated(&self) -> bool {
+        self.is_dedicated
     }
 
     /// The pending event has come.
@@ -193,7 +231,7 @@ impl Server {
 
     /// When to look again where calls share cores, unless an event by then is pending.
     pub(super) fn look(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let next = self.running.peek()?;
+        let next = self.sharing.peek()?;
         let at = self.end_of(next.ends_at_us, self.rate())?.max(now);
         match self.pending_at {
             Some(pending) if pending <= at => None,
@@ -205,26 +243,19 @@ impl Server {
         }
     }
 
-    /// Runs at another speed from `now` on; hands out when to look, for all calls in service.
-    pub(super) fn set_speed(&mut self, speed: f64, now: Timestamp, mut each: impl FnMut(Timestamp, u32)) {
+    /// Runs at another speed from `now` on; returns when to look where calls share cores.
+    pub(super) fn set_speed(&mut self, speed: f64, now: Timestamp) -> Option<Timestamp> {
         self.advance(now);
         self.speed = if speed > 0.0 { speed } else { 0.0 };
         self.ticket = self.ticket.wrapping_add(1);
         self.pending_at = None;
-        if self.is_dedicated() {
-            self.running
-                .iter()
-                .filter_map(|running| self.end_of(running.ends_at_us, self.speed))
-                .for_each(|at| each(at, self.ticket));
-        } else if let Some(at) = self.look(now) {
-            each(at, self.ticket);
-        }
+        self.look(now)
     }
 
     fn advance(&mut self, now: Timestamp) {
         let elapsed_us = self.elapsed_us(now);
         self.clock = now;
-        if !self.running.is_empty() {
+        if self.running > 0 {
             self.progress_us += elapsed_us * self.rate();
             self.cpu_us += elapsed_us * self.speed * self.cores_used();
         }
@@ -237,12 +268,12 @@ impl Server {
 
     /// Cores that the calls in service can use.
     fn cores_used(&self) -> f64 {
-        f64::from(self.running()).min(self.shape.cores)
+        f64::from(self.running).min(self.shape.cores)
     }
 
     /// Progress per microsecond.
     fn rate(&self) -> f64 {
-        let running = f64::from(self.running());
+        let running = f64::from(self.running);
         if running <= self.shape.cores { self.speed } else { self.speed * self.shape.cores / running }
     }
 

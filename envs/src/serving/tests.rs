@@ -109,7 +109,7 @@ pub(super) fn inputs(bin_s: i64, rates: &[&[f64]]) -> Inputs {
 }
 
 /// A scenario with these services, one source at the first of them in order of names, and clients that wait for ever.
-pub(super) fn spec(services: Value) -> ScenarioSpec {
+pub(super) fn spec(services: &Value) -> ScenarioSpec {
     let entry = services.as_object().unwrap().keys().next().unwrap().clone();
     let source = json!({"service": entry, "source": {"constant": {"rate_per_s": 1.0}}});
     let whole = json!({
@@ -120,7 +120,7 @@ pub(super) fn spec(services: Value) -> ScenarioSpec {
 }
 
 /// A service with the given keys over a pod of one worker and one core that takes 0.1 s.
-pub(super) fn service(keys: Value) -> Value {
+pub(super) fn service(keys: &Value) -> Value {
     let mut service = json!({"replicas": 1, "cores": 1.0, "concurrency": 1, "service_time_s": {"constant": 0.1}});
     for (key, value) in keys.as_object().unwrap() {
         service[key] = value.clone();

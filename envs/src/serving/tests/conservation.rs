@@ -56,7 +56,7 @@ fn any_service(id: u16) -> impl Strategy<Value = Value> {
     (balancing, concurrency, queue_limit, 0.5..4.0, any::<bool>(), any::<bool>(), calls).prop_map(
         |(balancing, concurrency, queue_limit, cores, drops_expired, holds_worker, calls)| {
             service(
-                json!({"balancing": balancing, "concurrency": concurrency, "queue_limit": queue_limit, "cores": cores,
+                &json!({"balancing": balancing, "concurrency": concurrency, "queue_limit": queue_limit, "cores": cores,
                 "drops_expired": drops_expired, "holds_worker": holds_worker, "calls": calls,
                 "service_time_s": {"exponential": {"mean": 0.1}}}),
             )
@@ -82,7 +82,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let steps = prop::collection::vec(any_step(), 0..40);
     (services, any_timeout(), any_retries(), any::<u64>(), 1.0..60.0, steps).prop_map(
         |((a, b, c, d), timeout_s, retries, seed, rate, steps)| {
-            let mut spec = spec(json!({"s0": a, "s1": b, "s2": c, "s3": d}));
+            let mut spec = spec(&json!({"s0": a, "s1": b, "s2": c, "s3": d}));
             spec.client = serde_json::from_value(json!({"timeout_s": timeout_s, "retries": retries})).unwrap();
             Scene { spec, seed, rate, steps }
         },
@@ -155,7 +155,7 @@ proptest! {
 fn cpu_used_is_the_work_done() {
     for (concurrency, cores) in [(json!(4), 4.0), (Value::Null, 1.5), (json!(6), 2.0)] {
         let keys = json!({"concurrency": concurrency, "cores": cores, "service_time_s": {"constant": 0.037}});
-        let spec = spec(json!({"a": service(keys)}));
+        let spec = spec(&json!({"a": service(&keys)}));
         let mut world = World::of(&spec, 60, &[&[30.0]], 3).pods(0, 0..1);
         world.until(200.0);
         assert_eq!(world.clients().done, 1_800);
@@ -166,7 +166,9 @@ fn cpu_used_is_the_work_done() {
 
 #[test]
 fn intervals_add_up_to_the_run() {
-    let spec = spec(json!({"a": service(json!({"calls": [{"to": "b"}]})), "b": service(json!({"queue_limit": 1, "service_time_s": {"constant": 0.15}}))}));
+    let spec = spec(
+        &json!({"a": service(&json!({"calls": [{"to": "b"}]})), "b": service(&json!({"queue_limit": 1, "service_time_s": {"constant": 0.15}}))}),
+    );
     let mut world = World::of(&spec, 15, &[&[8.0, 9.0, 5.0, 2.0]], 1).pods(0, 0..1).pods(1, 1..2);
     let edges_s = [0.0, 0.2, 0.5, 1.0, f64::INFINITY];
     let (mut clients, mut services, mut answered) = ([0; 4], [[0; 3]; 2], 0);
@@ -200,7 +202,7 @@ fn intervals_add_up_to_the_run() {
 /// What another strategy does with its pods changes no request: neither moment nor work.
 #[test]
 fn requests_do_not_depend_on_what_is_done_with_them() {
-    let spec = spec(json!({"a": service(json!({"service_time_s": {"exponential": {"mean": 0.05}}}))}));
+    let spec = spec(&json!({"a": service(&json!({"service_time_s": {"exponential": {"mean": 0.05}}}))}));
     let of = |pods: u32| {
         let mut world = World::of(&spec, 60, &[&[10.0]], 5).pods(0, 0..pods);
         world.until(500.0);

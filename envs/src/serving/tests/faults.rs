@@ -3,7 +3,7 @@
 use super::*;
 
 fn balanced(balancing: &str) -> ScenarioSpec {
-    spec(json!({"a": service(json!({"balancing": balancing}))}))
+    spec(&json!({"a": service(&json!({"balancing": balancing}))}))
 }
 
 fn shared() -> ScenarioSpec {
@@ -12,7 +12,7 @@ fn shared() -> ScenarioSpec {
 
 #[test]
 fn calls_that_share_a_core_slow_each_other_down() {
-    let spec = spec(json!({"a": service(json!({"concurrency": 2}))}));
+    let spec = spec(&json!({"a": service(&json!({"concurrency": 2}))}));
     let mut world = World::listed(&spec, &[1.0, 1.05, 1.06]).pods(0, 0..1);
     // The first alone to 1.05 (half done), both at half speed to 1.15; the third waits till then; the second, at 0.05, is done
     // at 1.25, and the third at 1.30.
@@ -120,7 +120,7 @@ fn without_endpoints_other_balancing_fails_at_once() {
 #[test]
 fn a_queue_limit_counts_per_pod_and_shared_for_all_ready_ones() {
     let with = |balancing: &str, pods| {
-        let spec = spec(json!({"a": service(json!({"balancing": balancing, "queue_limit": 2}))}));
+        let spec = spec(&json!({"a": service(&json!({"balancing": balancing, "queue_limit": 2}))}));
         let mut world = World::listed(&spec, &[1.0; 9]).pods(0, 0..pods);
         world.until(1.0);
         (world.serving.queued(FIRST), world.clients().failed)
@@ -150,7 +150,7 @@ fn changes_of_an_earlier_pod_are_stale() {
 #[test]
 fn deadlines_depend_on_where_the_call_is() {
     let of = |drops: bool, timeout_s: f64| {
-        let mut spec = spec(json!({"a": service(json!({"drops_expired": drops}))}));
+        let mut spec = spec(&json!({"a": service(&json!({"drops_expired": drops}))}));
         spec.client.timeout_s = Some(timeout_s);
         let mut world = World::listed(&spec, &[1.0, 1.0, 1.0]).pods(0, 0..1);
         world.until(3.0);

@@ -13,7 +13,7 @@ fn last_minute(retries: Value, pulse: f64) -> (f64, f64) {
         "cores": 4.0, "concurrency": 4, "service_time_s": {"exponential": {"mean": 0.08}}, "queue_limit": 250,
         "drops_expired": false,
     });
-    let mut spec = spec(json!({"a": service(keys)}));
+    let mut spec = spec(&json!({"a": service(&keys)}));
     spec.client.timeout_s = Some(1.0);
     spec.client.retries = serde_json::from_value(retries).unwrap();
     let rates: Vec<f64> = (0..28).map(|bin| if bin == 4 || bin == 5 { pulse } else { BASE }).collect();
@@ -38,4 +38,17 @@ fn retries_keep_an_overload_alive_and_a_budget_ends_it() {
     assert!(answered > 0.99 && tries < 1.01, "with a budget: {answered}, {tries} tries");
     let (answered, _) = last_minute(Value::Null, 400.0);
     assert!(answered > 0.99, "without retries: {answered}");
+}
+
+/// A client gives up a call in service and tries again: the try does the same work as the first.
+#[test]
+fn a_retry_does_the_work_of_its_first_try() {
+    let mut spec = spec(&json!({"a": service(&json!({}))}));
+    spec.client =
+        serde_json::from_value(json!({"timeout_s": 0.05, "retries": {"attempts": 3, "base_s": 0.0}})).unwrap();
+    let mut world = World::listed(&spec, &[100.0, 200.0, 300.0]).pods(0, 0..1);
+    world.until(400.0);
+    let totals = world.totals(0);
+    assert_eq!((totals.arrived, totals.completed, totals.failed, world.clients().failed), (9, 6, 3, 3));
+    assert_close(totals.cpu_s, 0.6, 1e-5);
 }

@@ -34,7 +34,7 @@ impl Case {
     }
 
     fn run(&self, seed: u64) -> Seen {
-        let spec = spec(json!({"a": service(self.keys.clone())}));
+        let spec = spec(&json!({"a": service(&self.keys)}));
         let end_s = self.warm_up_s + self.run_s;
         // One bin, so that its count is all that is fixed; bins are whole scrape slots.
         let bin_s = (end_s / 15.0).ceil() as i64 * 15;
@@ -125,7 +125,7 @@ fn constant_work_waits_half_as_long() {
 }
 
 /// Kleinrock: in processor sharing the mean time in the system depends on the mean of the work alone.
-fn check_sharing(name: &str, work: Value) {
+fn check_sharing(name: &str, work: &Value) {
     let (mean_s, load) = (0.05, 0.7);
     let keys = json!({"concurrency": null, "service_time_s": work});
     let runs = Case::new(keys, load / mean_s).seeds();
@@ -136,13 +136,13 @@ fn check_sharing(name: &str, work: Value) {
 
 #[test]
 fn processor_sharing_of_exponential_work() {
-    check_sharing("M", json!({"exponential": {"mean": 0.05}}));
+    check_sharing("M", &json!({"exponential": {"mean": 0.05}}));
 }
 
 #[test]
 fn processor_sharing_does_not_feel_the_shape_of_the_work() {
-    check_sharing("D", json!({"constant": 0.05}));
-    check_sharing("U", json!({"uniform": {"low": 0.0, "high": 0.1}}));
+    check_sharing("D", &json!({"constant": 0.05}));
+    check_sharing("U", &json!({"uniform": {"low": 0.0, "high": 0.1}}));
 }
 
 /// M/M/1/K by a queue limit: an arrival is turned away with the probability of a full system.
@@ -150,7 +150,7 @@ fn processor_sharing_does_not_feel_the_shape_of_the_work() {
 fn a_queue_limit_turns_away_as_many_as_it_must() {
     let (limit, load) = (3, 0.9);
     let keys = json!({"service_time_s": {"exponential": {"mean": 0.08}}, "queue_limit": limit});
-    let spec = spec(json!({"a": service(keys)}));
+    let spec = spec(&json!({"a": service(&keys)}));
     let turned_away = |seed| {
         let mut world = World::of(&spec, 900, &[&[load / 0.08]], seed).pods(0, 0..1);
         world.until(900.0);

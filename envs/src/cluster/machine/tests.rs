@@ -57,7 +57,7 @@ impl Rig {
         let queue = EventQueue::new(Timestamp::ZERO);
         let (log, seen, marks) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut rig = Self { cluster, queue, log, seen, marks, drains: true };
-        rig.act(|cluster, queue| cluster.start(queue));
+        rig.act(Cluster::start);
         rig
     }
 

@@ -6,6 +6,7 @@ use seatrial_core::time::Timestamp;
 
 use super::Serving;
 use super::calls::{Call, NONE, State};
+use super::event::Event;
 use super::server::Phase;
 use super::totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
 use crate::ids::ServiceId;
@@ -29,6 +30,19 @@ impl Serving {
             cpu_s: server.cpu_s(now),
             in_flight: server.present,
         }
+    }
+
+    /// The slot of the pod that an event is about, if it is about one and not stale.
+    #[must_use]
+    pub fn slot_of(&self, event: &Event) -> Option<usize> {
+        let slot = match *event {
+            Event::Done { call, generation } => {
+                self.calls.is_alive(call, generation).then(|| self.calls.get(call).slot).filter(|slot| *slot != NONE)
+            }
+            Event::Departure { slot, .. } => Some(slot),
+            Event::Arrival { .. } | Event::Deadline { .. } | Event::Retry { .. } => None,
+        };
+        slot.map(|slot| slot as usize)
     }
 
     /// Calls in the pod of a slot, in service, queued at it, or waiting in it for calls of their own.

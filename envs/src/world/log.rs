@@ -207,33 +207,32 @@ impl Log {
         self.push(|| LogRow::new(mark.at, kind, 0.0));
     }
 
-    /// A row of what an event of serving did: `before` is what [`completed_before`] said.
-    pub(super) fn request(&mut self, event: &serving::Event, before: u64, serving: &Serving, now: Timestamp) {
+    /// A row of what an event of serving did; `before` is what [`completed_before`] said.
+    pub(super) fn request(&mut self, event: &serving::Event, before: Before, serving: &Serving, now: Timestamp) {
         match *event {
             serving::Event::Arrival { source } => {
                 let service = self.entries.get(usize::from(source)).copied();
                 let row = LogRow::new(now, LogKind::RequestArrived, f64::from(source));
                 self.push(|| LogRow { service, ..row });
             }
-            serving::Event::Departure { slot, .. } => {
-                let completed = serving.pod_counters(slot as usize, now).completed.saturating_sub(before);
-                if completed > 0 {
-                    #[expect(clippy::cast_precision_loss, reason = "calls that end at once")]
-                    let row = LogRow::new(now, LogKind::CallsCompleted, completed as f64);
-                    let pod = self.pods.get(slot as usize).copied().flatten();
-                    self.push(|| LogRow { pod, ..row });
-                }
-            }
             serving::Event::Retry { .. } => self.push(|| LogRow::new(now, LogKind::Retry, 0.0)),
-            serving::Event::Deadline { .. } => {}
+            _ => {}
+        }
+        let Some((slot, before)) = before else { return };
+        let completed = serving.pod_counters(slot, now).completed.saturating_sub(before);
+        if completed > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "calls that end at once")]
+            let row = LogRow::new(now, LogKind::CallsCompleted, completed as f64);
+            let pod = self.pods.get(slot).copied().flatten();
+            self.push(|| LogRow { pod, ..row });
         }
     }
 }
 
-/// Calls that the pod of a departure had completed before it.
-pub(super) fn completed_before(event: &serving::Event, serving: &Serving, now: Timestamp) -> u64 {
-    match *event {
-        serving::Event::Departure { slot, .. } => serving.pod_counters(slot as usize, now).completed,
-        _ => 0,
-    }
+/// The pod slot that an event is about, and the calls completed there so far.
+type Before = Option<(usize, u64)>;
+
+/// What [`Log::request`] has to know of the moment before the event.
+pub(super) fn completed_before(event: &serving::Event, serving: &Serving, now: Timestamp) -> Before {
+    serving.slot_of(event).map(|slot| (slot, serving.pod_counters(slot, now).completed))
 }

@@ -55,5 +55,5 @@ fn waiting_table_of_the_protocol_up_to_five_pods() {
 #[test]
 #[ignore = "long: half a minute in the release profile; cargo test --release -p seatrial-envs -- --ignored waiting_table"]
 fn waiting_table_of_the_protocol_in_full() {
-    check(&TABLE, 3_600, 10);
+    check(&TABLE, 3_600, 5);
 }

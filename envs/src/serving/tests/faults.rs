@@ -27,6 +27,20 @@ fn calls_that_share_a_core_slow_each_other_down() {
     assert_close(world.serving.pod_counters(0, world.queue.now()).duration_s, 0.15 + 0.2 + 0.24, 1e-5);
 }
 
+/// Three calls on two cores run at 2/3 each; from 1.03 on at half of that, 0.08 s of work is left, which takes 0.24 s.
+#[test]
+fn a_slow_pod_slows_calls_that_share_its_cores() {
+    let spec = spec(&json!({"a": service(&json!({"concurrency": 3, "cores": 2.0}))}));
+    let mut world = World::listed(&spec, &[1.0, 1.0, 1.0]).pods(0, 0..1);
+    world.until(1.03);
+    world.change(0, 0, Change::Speed(0.5));
+    world.until(1.2699);
+    assert_eq!(world.clients().done, 0);
+    world.until(1.2701);
+    assert_eq!(world.clients().done, 3);
+    assert_close(world.totals(0).cpu_s, 0.3, 1e-5);
+}
+
 #[test]
 fn a_slow_pod_takes_longer_for_the_same_work() {
     let mut world = World::listed(&shared(), &[1.0]).pods(0, 0..1);

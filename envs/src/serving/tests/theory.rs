@@ -68,29 +68,64 @@ impl Case {
     }
 }
 
-/// Panics unless `expected` lies inside the interval.
-#[track_caller]
-fn assert_inside(what: &str, runs: &[Seen], expected: f64, of: impl Fn(&Seen) -> f64) {
+/// Whether `expected` lies inside the interval.
+fn is_inside(what: &str, runs: &[Seen], expected: f64, of: impl Fn(&Seen) -> f64) -> bool {
     let values: Vec<f64> = runs.iter().map(of).collect();
     let (mean, error) = mean_and_error(&values);
     println!("{what}: {mean:.5} ± {:.5}, theory {expected:.5}", T_29 * error);
-    assert!((mean - expected).abs() <= T_29 * error, "{what}: {mean} ± {}, theory {expected}", T_29 * error);
+    (mean - expected).abs() <= T_29 * error
+}
+
+#[track_caller]
+fn assert_inside(what: &str, runs: &[Seen], expected: f64, of: impl Fn(&Seen) -> f64) {
+    assert!(is_inside(what, runs, expected, of), "{what}: outside of the interval, theory {expected}");
+}
+
+const MEAN_S: f64 = 0.08;
+
+fn mmc(workers: u32, load: f64) -> Case {
+    let keys = json!({"cores": f64::from(workers), "concurrency": workers, "service_time_s": {"exponential": {"mean": MEAN_S}}});
+    Case::new(keys, load * f64::from(workers) / MEAN_S)
+}
+
+/// How many of the four answers of M/M/c lie outside of their intervals.
+fn misses_of_mmc(case: &Case, workers: u32) -> usize {
+    let (runs, rate) = (case.seeds(), case.rate);
+    let p_wait = erlang_c(workers, rate * MEAN_S);
+    let mean_wait_s = p_wait / (f64::from(workers) / MEAN_S - rate);
+    let beyond = wait_exceeds(workers, rate, MEAN_S, 0.12);
+    let name = |what: &str| format!("M/M/{workers} at {rate:.1}/s, {what}");
+    let gap = |seen: &Seen| seen.mean_present - seen.arrival_rate * seen.mean_sojourn_s;
+    let inside = [
+        is_inside(&name("P(wait > 0)"), &runs, p_wait, |seen| seen.waited),
+        is_inside(&name("mean wait"), &runs, mean_wait_s, |seen| seen.mean_wait_s),
+        is_inside(&name("P(wait > 0.12 s)"), &runs, beyond, |seen| seen.beyond),
+        is_inside(&name("L - λW"), &runs, 0.0, gap),
+    ];
+    inside.iter().filter(|is_inside| !**is_inside).count()
 }
 
 fn check_mmc(workers: u32, load: f64) {
-    let mean_s = 0.08;
-    let keys = json!({"cores": f64::from(workers), "concurrency": workers, "service_time_s": {"exponential": {"mean": mean_s}}});
-    let rate = load * f64::from(workers) / mean_s;
-    let case = Case::new(keys, rate);
+    let case = mmc(workers, load);
     // As many requests at every number of workers.
-    let runs = Case { run_s: (40_000.0 / rate).max(200.0), ..case }.seeds();
-    let p_wait = erlang_c(workers, rate * mean_s);
-    let name = |what: &str| format!("M/M/{workers} at {load}, {what}");
-    assert_inside(&name("P(wait > 0)"), &runs, p_wait, |seen| seen.waited);
-    let mean_wait_s = p_wait / (f64::from(workers) / mean_s - rate);
-    assert_inside(&name("mean wait"), &runs, mean_wait_s, |seen| seen.mean_wait_s);
-    assert_inside(&name("P(wait > 0.12 s)"), &runs, wait_exceeds(workers, rate, mean_s, 0.12), |seen| seen.beyond);
-    assert_inside(&name("L - λW"), &runs, 0.0, |seen| seen.mean_present - seen.arrival_rate * seen.mean_sojourn_s);
+    let run_s = (40_000.0 / case.rate).max(200.0);
+    assert_eq!(misses_of_mmc(&Case { run_s, ..case }, workers), 0);
+}
+
+/// Of 48 intervals of 99 %, more than three miss in 0.2 % of all choices of seeds (binomial).
+#[test]
+#[ignore = "long: minutes in the dev profile; cargo test --release -p seatrial-envs -- --ignored queues_of_all_sizes"]
+fn queues_of_all_sizes_wait_as_erlang_says() {
+    let cases = [1, 4, 20, 40].into_iter().flat_map(|workers| [0.5, 0.8, 0.95].map(|load| (workers, load)));
+    let misses = |(workers, load): (u32, f64)| {
+        let case = mmc(workers, load);
+        // What a queue remembers: its relaxation time (Cohen, "The single server queue"), shorter with more workers.
+        let memory_s = MEAN_S / f64::from(workers) / ((1.0 - load.sqrt()) * (1.0 - load.sqrt()));
+        let (warm_up_s, run_s) = ((10.0 * memory_s).max(30.0), (200.0 * memory_s).max(200.0));
+        misses_of_mmc(&Case { warm_up_s, run_s, ..case }, workers)
+    };
+    let misses: usize = cases.map(misses).sum();
+    assert!(misses <= 3, "{misses} of 48 outside of their intervals");
 }
 
 #[test]
@@ -132,6 +167,16 @@ fn check_sharing(name: &str, work: &Value) {
     assert_inside(&format!("M/{name}/1-PS at 0.7, sojourn"), &runs, mean_s / (1.0 - load), |seen| seen.mean_sojourn_s);
     let gap = |seen: &Seen| seen.mean_present - seen.arrival_rate * seen.mean_sojourn_s;
     assert_inside(&format!("M/{name}/1-PS at 0.7, L - λW"), &runs, 0.0, gap);
+}
+
+/// Of exponential work as much is done by sharing four cores as by waiting for them, so calls are there as long.
+#[test]
+fn sharing_four_cores_takes_as_long_as_waiting_for_them() {
+    let (mean_s, rate) = (0.08, 40.0);
+    let keys = json!({"cores": 4.0, "concurrency": null, "service_time_s": {"exponential": {"mean": mean_s}}});
+    let runs = Case::new(keys, rate).seeds();
+    let expected = mean_s + erlang_c(4, rate * mean_s) / (4.0 / mean_s - rate);
+    assert_inside("M/M/4-PS at 0.8, sojourn", &runs, expected, |seen| seen.mean_sojourn_s);
 }
 
 #[test]

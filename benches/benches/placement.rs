@@ -150,7 +150,11 @@ impl Cluster {
 fn steady_state(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("placement");
     group.throughput(Throughput::Elements(BATCH));
-    for (nodes, checksum) in [(100_u32, 0), (1_000, 0), (10_000, 0)] {
+    for (nodes, checksum) in [
+        (100_u32, 7_251_497_123_859_963_796_u64),
+        (1_000, 12_999_055_704_160_352_599),
+        (10_000, 8_642_366_269_733_033_470),
+    ] {
         let mut started = None;
         group.bench_function(BenchmarkId::from_parameter(nodes), |bencher| {
             let cluster = started.get_or_insert_with(|| {

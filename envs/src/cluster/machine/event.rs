@@ -27,10 +27,10 @@ pub enum Event {
     Appear(WorkloadId),
     /// The pods of a workload go.
     Vanish(WorkloadId),
-    /// A silent node becomes unreachable.
-    Unreachable(NodeId),
-    /// A silent node answers again.
-    Back(NodeId),
+    /// Nodes that have been silent for the grace become unreachable.
+    Unreachable,
+    /// Silent nodes answer again.
+    Back,
     /// A pool may taint its next unreachable node.
     Taint(PoolId),
     /// The pods of a tainted node have tolerated it for long enough.

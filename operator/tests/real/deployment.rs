@@ -19,22 +19,23 @@ mod simulated;
 mod watched;
 
 /// From scheduled to ready, and from deleted to gone.
-const START_S: i64 = 3;
-const END_S: i64 = 2;
+const START_S: i64 = 4;
+const END_S: i64 = 1;
 /// The bound.
 const TOLERANCE: Span = Span::from_secs(1);
 /// The bound, all states together.
 const MOST_PODS: u32 = 50;
 
 /// What is done to a Deployment.
+#[derive(Clone, Copy)]
 struct Case {
     /// The Deployment's name.
     name: &'static str,
     replicas: u32,
     max_surge: &'static str,
     max_unavailable: &'static str,
-    /// Seconds since the first one, which comes at 0. Far from every moment at which pods change, so that both sides are in the same
-    /// state.
+    /// Seconds since the first one, which comes at 0. A second at least from every other moment at which pods change, so that a delay
+    /// within the tolerance does not change what a controller finds, nor hide a state between two others.
     steps: &'static [(f64, Step)],
     /// Seconds after which it has long been over.
     over_s: f64,
@@ -48,13 +49,13 @@ enum Step {
     Rollout,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         name: "scale",
         replicas: 2,
         max_surge: "25%",
         max_unavailable: "25%",
-        steps: &[(0.0, Step::Scale(10)), (5.0, Step::Scale(4))],
+        steps: &[(0.0, Step::Scale(10)), (6.0, Step::Scale(4))],
         over_s: 9.0,
         last: [4, 0],
     },
@@ -64,7 +65,7 @@ const CASES: [Case; 4] = [
         max_surge: "25%",
         max_unavailable: "25%",
         steps: &[(0.0, Step::Rollout)],
-        over_s: 11.0,
+        over_s: 12.0,
         last: [0, 10],
     },
     Case {
@@ -73,19 +74,45 @@ const CASES: [Case; 4] = [
         max_surge: "1",
         max_unavailable: "0",
         steps: &[(0.0, Step::Rollout)],
-        over_s: 20.0,
+        over_s: 24.0,
         last: [0, 5],
     },
     Case {
-        name: "scale-in-rollout",
+        name: "up-in-rollout",
         replicas: 10,
         max_surge: "25%",
         max_unavailable: "25%",
-        steps: &[(0.0, Step::Rollout), (1.5, Step::Scale(16)), (7.5, Step::Scale(12))],
-        over_s: 17.0,
-        last: [0, 12],
+        steps: &[(0.0, Step::Rollout), (2.5, Step::Scale(16))],
+        over_s: 18.0,
+        last: [0, 16],
+    },
+    Case {
+        name: "down-in-rollout",
+        replicas: 12,
+        max_surge: "25%",
+        max_unavailable: "25%",
+        steps: &[(0.0, Step::Rollout), (6.5, Step::Scale(5))],
+        over_s: 18.0,
+        last: [0, 5],
     },
 ];
+
+/// The check can fail: Deployments with other bounds, or other steps, are further apart.
+#[test]
+fn other_deployments_are_told_apart() {
+    let [scale, rollout, one_by_one, up, down] = CASES;
+    for (case, other) in [
+        (&scale, Case { steps: &[(0.0, Step::Scale(10)), (7.5, Step::Scale(4))], ..scale }),
+        (&rollout, Case { max_surge: "40%", ..rollout }),
+        (&rollout, Case { max_unavailable: "10%", ..rollout }),
+        (&one_by_one, Case { max_surge: "2", ..one_by_one }),
+        (&up, Case { steps: rollout.steps, ..up }),
+        (&down, Case { steps: &[(0.0, Step::Rollout), (6.5, Step::Scale(6))], ..down }),
+    ] {
+        let distance = simulated::course(case).distance(&simulated::course(&other));
+        assert!(distance > TOLERANCE, "{}: {distance:?}", case.name);
+    }
+}
 
 #[tokio::test]
 async fn real_deployments_and_simulated_ones_have_the_same_pods_over_time() {
@@ -96,10 +123,10 @@ async fn real_deployments_and_simulated_ones_have_the_same_pods_over_time() {
         let (real, simulated) = (watched::course(&plane, case).await, simulated::course(case));
         let distance = real.distance(&simulated);
         println!(
-            "{}: {} moments and {} simulated ones, at most {} pods, {:.2} s apart",
+            "{}: {} changes and {} simulated ones, at most {} pods, {:.2} s apart",
             case.name,
-            real.len(),
-            simulated.len(),
+            real.changes(),
+            simulated.changes(),
             real.most_pods(),
             distance.as_secs_f64()
         );

@@ -41,11 +41,16 @@ impl Counts {
 
 pub(super) type Pods = [Counts; REVISIONS];
 
-/// See the module. The first entry holds for all time before, too.
-#[derive(Clone, Debug, Default)]
+/// See the module. Before its first step, which is at 0, it has been what it was for long.
+#[derive(Clone, Debug)]
 pub(super) struct Course(Vec<(Span, Pods)>);
 
 impl Course {
+    /// These, until something is recorded.
+    pub(super) fn new(pods: Pods) -> Self {
+        Self(vec![(-FAR, pods)])
+    }
+
     /// From `at` on there are these. Moments do not go back; of one moment the last counts.
     pub(super) fn record(&mut self, at: Span, pods: Pods) {
         match self.0.last_mut() {
@@ -56,8 +61,8 @@ impl Course {
     }
 
     /// Moments at which something changed.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    pub(super) fn changes(&self) -> usize {
+        self.0.len() - 1
     }
 
     /// The most pods that existed at once, deleted ones too.
@@ -117,11 +122,12 @@ impl Display for Course {
 mod tests {
     use super::*;
 
-    /// Pods of the first revision that exist, by time in milliseconds.
+    /// Pods of the first revision that exist, by time in milliseconds; the first time does not count.
     fn course(steps: &[(i64, u32)]) -> Course {
-        let mut course = Course::default();
-        for &(at, exist) in steps {
-            course.record(Span::from_millis(at), [Counts { exist, ..Counts::default() }, Counts::default()]);
+        let pods = |exist| [Counts { exist, ..Counts::default() }, Counts::default()];
+        let mut course = Course::new(pods(steps[0].1));
+        for &(at, exist) in &steps[1..] {
+            course.record(Span::from_millis(at), pods(exist));
         }
         course
     }
@@ -132,6 +138,7 @@ mod tests {
         assert_eq!(early.distance(&late), Span::from_millis(400));
         assert_eq!(late.distance(&early), Span::from_millis(400));
         assert_eq!(early.distance(&early.clone()), Span::ZERO);
+        assert_eq!(course(&[(0, 2), (0, 10)]).distance(&course(&[(0, 2), (50, 10)])), Span::from_millis(50));
     }
 
     #[test]
@@ -157,9 +164,10 @@ mod tests {
             let mut pods = alike.0[0].1;
             let counts = &mut pods[index / 3];
             *[&mut counts.exist, &mut counts.ready, &mut counts.going][index % 3] += 1;
-            let mut other = Course::default();
-            other.record(Span::ZERO, pods);
-            assert_eq!(alike.distance(&other), FAR, "count {index}");
+            let mut later = alike.clone();
+            later.record(Span::ZERO, pods);
+            assert_eq!(alike.distance(&Course::new(pods)), FAR, "count {index}");
+            assert_eq!(alike.distance(&later), FAR, "count {index}");
         }
     }
 }

@@ -18,10 +18,12 @@ const WEB: ServiceId = ServiceId(0);
 pub(super) fn course(case: &Case) -> Course {
     let spec: ScenarioSpec = serde_json::from_value(scenario(case)).unwrap();
     let cluster = Cluster::new(&spec, &Inputs::default(), Timestamp::ZERO, 1).unwrap();
-    let mut simulation = Simulation::new(Alone { cluster, course: Course::default() }, Timestamp::ZERO);
+    let alone = Alone { cluster, course: Course::new(Pods::default()) };
+    let mut simulation = Simulation::new(alone, Timestamp::ZERO);
     let Simulation { model, queue, .. } = &mut simulation;
     model.cluster.start(queue).unwrap();
     model.settle(queue).unwrap();
+    model.course = Course::new(model.counted());
     for &(at_s, step) in case.steps {
         simulation.run_until(Timestamp::ZERO + Span::from_secs_f64(at_s)).unwrap();
         let Simulation { model, queue, .. } = &mut simulation;
@@ -73,13 +75,17 @@ impl Alone {
         }
         assert_eq!(left(&mut self.cluster), [], "an empty pod makes no other leave");
         self.cluster.check().unwrap();
+        self.course.record(queue.now().since(Timestamp::ZERO), self.counted());
+        Ok(())
+    }
+
+    fn counted(&self) -> Pods {
         let mut counted = Pods::default();
         for (id, pod) in self.cluster.pods_of(WEB) {
             let ready = pod.ready.is_some_and(|condition| condition.status == ReadyStatus::True);
             counted[self.cluster.revision_of(id).unwrap() as usize].count(ready, pod.deleted);
         }
-        self.course.record(queue.now().since(Timestamp::ZERO), counted);
-        Ok(())
+        counted
     }
 }
 

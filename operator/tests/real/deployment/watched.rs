@@ -33,9 +33,9 @@ pub(super) async fn course(plane: &ControlPlane, case: &Case) -> Course {
     let client = plane.client().await;
     let mut watch = Watch::new(client.clone(), case.name);
     watch.until_listed().await;
+    watch.course = Course::new(watch.counted());
     let deployments: Api<Deployment> = Api::default_namespaced(client);
     let begins = Clock::wall();
-    watch.record(Span::ZERO);
     for &(at_s, step) in case.steps {
         watch.follow(begins, begins + Span::from_secs_f64(at_s)).await;
         deployments.patch(case.name, &PatchParams::default(), &Patch::Merge(patch(step))).await.unwrap();
@@ -90,7 +90,7 @@ impl Watch {
     fn new(client: Client, app: &str) -> Self {
         let pods: Api<Pod> = Api::default_namespaced(client);
         let events = watcher(pods, Config::default().labels(&format!("app={app}"))).boxed();
-        Self { events, pods: BTreeMap::new(), revisions: Vec::new(), course: Course::default() }
+        Self { events, pods: BTreeMap::new(), revisions: Vec::new(), course: Course::new(Pods::default()) }
     }
 
     async fn until_listed(&mut self) {
@@ -104,7 +104,7 @@ impl Watch {
             let Ok(left_us @ 1..) = u64::try_from(left_us) else { return };
             let waited = tokio::time::timeout(std::time::Duration::from_micros(left_us), self.step()).await;
             if waited.is_ok() {
-                self.record(Clock::wall().since(begins));
+                self.course.record(Clock::wall().since(begins), self.counted());
             }
         }
     }
@@ -135,11 +135,11 @@ impl Watch {
         self.pods.insert(pod.metadata.name.clone().unwrap(), (revision, ready, deleted));
     }
 
-    fn record(&mut self, at: Span) {
+    fn counted(&self) -> Pods {
         let mut counted = Pods::default();
         for &(revision, ready, deleted) in self.pods.values() {
             counted[revision].count(ready, deleted);
         }
-        self.course.record(at, counted);
+        counted
     }
 }

@@ -256,6 +256,7 @@ impl<'a> Builder<'a> {
         let autoscaler = spec.autoscaler.map(|spec| Autoscaler { spec, last_added: None });
         let placement = std::mem::replace(&mut self.placement, Placement::new(Profile::default()));
         let mut nodes = Nodes {
+            seed,
             placement,
             resources: std::mem::take(&mut self.resources),
             all: Vec::new(),
@@ -269,7 +270,7 @@ impl<'a> Builder<'a> {
         for (index, (name, pool)) in spec.pools.iter().enumerate() {
             for room in self.rooms(name, pool)? {
                 let ordinal = nodes.order();
-                nodes.add(PoolId(index as u16), room, seed, ordinal, self.start);
+                nodes.add(PoolId(index as u16), room, ordinal, self.start);
             }
         }
         Ok(nodes)

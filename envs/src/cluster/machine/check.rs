@@ -1,9 +1,10 @@
-//! The invariants of the whole, counted anew: for tests, after every event.
+//! The invariants of the whole, counted anew: for tests, after every call.
 
 use super::Cluster;
 use super::nodes::{Health, Nodes};
 use super::pods::{Slot, Stage, State};
 use super::quota::Used;
+use crate::cluster::scheduler::fit::fit;
 use crate::cluster::scheduler::node::Node as Room;
 use crate::cluster::scheduler::resources::ResourceId;
 use crate::ids::NodeId;
@@ -13,13 +14,16 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 impl Cluster {
-    /// Whether all invariants hold: every pod is in one list of each kind, counts add up, no node is beyond its capacity and the
-    /// whole within its quota, nothing runs on a node that is gone or evicted. Walks over everything.
+    /// Whether all invariants hold: every pod is in one list of each kind, counts add up, sets have the pods that they want unless
+    /// the quota refused them, nobody waits who fits on a node, no node is beyond its capacity and the whole within its quota,
+    /// nothing runs on a node that is gone or evicted. Walks over everything.
     ///
     /// # Errors
     /// What does not hold, in words.
     pub fn check(&self) -> Result<(), String> {
         self.check_slots()?;
+        let is_settled = self.dirty.is_empty() && self.outbox.is_empty();
+        ensure(is_settled, || "a call has returned before all was done".to_owned())?;
         for owner in 0..self.owners.len() {
             self.check_owner(owner)?;
         }
@@ -64,6 +68,9 @@ impl Cluster {
             let of_set = || pods().filter(|pod| pod.revision == set.revision && pod.stage.is_active());
             let (count, available) = (of_set().count(), of_set().filter(|pod| pod.available).count());
             ensure(count == set.pods as usize, || format!("{}: set counts {} of {count}", owned.name, set.pods))?;
+            ensure(set.pods == set.replicas || set.pods < set.replicas && owned.is_refused, || {
+                format!("{}: a set wants {} pods and has {}", owned.name, set.replicas, set.pods)
+            })?;
             ensure(available == set.available as usize, || {
                 format!("{}: set counts {} of {available} available pods", owned.name, set.available)
             })?;
@@ -100,7 +107,20 @@ impl Cluster {
             ensure(is_empty || node.health != Health::Gone, || format!("{id:?} is gone and has pods"))?;
         }
         self.check_members(nodes)?;
-        self.check_waiting()
+        self.check_waiting()?;
+        self.check_nobody_fits(nodes)
+    }
+
+    /// Whoever waits finds no node.
+    fn check_nobody_fits(&self, nodes: &Nodes) -> Result<(), String> {
+        for (_, mut slots) in self.pending.waiting() {
+            let Some(slot) = slots.next() else { continue };
+            let pod = nodes.placement.requests(self.pods.get(slot).template.shape);
+            let takes = |id: &NodeId| nodes.placement.is_schedulable(*id) && fit(nodes.placement.node(*id), pod).fits();
+            let free = (0..nodes.all.len() as u32).map(NodeId).find(takes);
+            ensure(free.is_none(), || format!("pod {slot} waits and fits on {free:?}"))?;
+        }
+        Ok(())
     }
 
     fn check_members(&self, nodes: &Nodes) -> Result<(), String> {

@@ -81,6 +81,7 @@ pub(super) struct Pool {
 /// All nodes, and who places, watches and orders them.
 #[derive(Clone, Debug)]
 pub(super) struct Nodes {
+    pub(super) seed: u64,
     pub(super) placement: Placement,
     pub(super) resources: ResourceNames,
     pub(super) all: Vec<Node>,
@@ -114,11 +115,11 @@ impl Nodes {
     }
 
     /// A node that takes pods from now on; `ordinal` is the address of its draws.
-    pub(super) fn add(&mut self, pool: PoolId, room: Room, seed: u64, ordinal: u32, now: Timestamp) -> NodeId {
+    pub(super) fn add(&mut self, pool: PoolId, room: Room, ordinal: u32, now: Timestamp) {
         let id = self.placement.add_node(room);
         let home = &mut self.pools[pool.index()];
         home.nodes.push(id);
-        let speed = home.speed.at(uniform(seed, Stream::NodeSpeed, u64::from(ordinal), 0)).max(0.0);
+        let speed = home.speed.at(uniform(self.seed, Stream::NodeSpeed, u64::from(ordinal), 0)).max(0.0);
         self.all.push(Node {
             pool,
             health: Health::Up,
@@ -132,7 +133,6 @@ impl Nodes {
             is_draining: false,
             unneeded_since: None,
         });
-        id
     }
 
     /// The number of a node that is ordered now.
@@ -277,7 +277,7 @@ impl Cluster {
         let Some(nodes) = &mut self.nodes else { return };
         let Some(room) = nodes.pools[pool.index()].template else { return };
         nodes.pool_mut(pool).provisioning -= 1;
-        nodes.add(pool, room, self.seed, ordinal, now);
+        nodes.add(pool, room, ordinal, now);
         if let Some(autoscaler) = &mut nodes.autoscaler {
             autoscaler.last_added = Some(now);
         }

@@ -101,6 +101,7 @@ impl Cluster {
     /// Binds whatever fits, in order.
     pub(super) fn place_pending(&mut self) {
         self.pending.has_work = false;
+        self.mark_blocked();
         while let Some(index) = self.pending.first() {
             let Some(head) = self.pending.lines[index].pods.front().map(|(_, slot)| *slot) else { return };
             let shape = self.pods.get(head).template.shape;
@@ -111,6 +112,19 @@ impl Cluster {
             } else {
                 self.pending.lines[index].is_blocked = true;
                 self.mark_unschedulable(index, shape);
+            }
+        }
+    }
+
+    /// New pods behind others of their template that find no node.
+    fn mark_blocked(&mut self) {
+        for index in 0..self.pending.lines.len() {
+            let line = &self.pending.lines[index];
+            if let Some((arrival, slot)) = line.pods.back().copied()
+                && line.is_blocked
+                && arrival >= line.told
+            {
+                self.mark_unschedulable(index, self.pods.get(slot).template.shape);
             }
         }
     }

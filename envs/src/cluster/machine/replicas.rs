@@ -7,6 +7,7 @@ use seatrial_core::rand::{Stream, draw};
 use seatrial_core::time::Timestamp;
 
 use super::event::Event;
+use super::owner::{Owner, Set};
 use super::pods::{Pod, Slot, Stage, Template};
 use super::{Cluster, FirstPods, VictimRule};
 use crate::cluster::deployment::{ReplicaSet, Target, Writes, sync_into};
@@ -83,7 +84,7 @@ impl Cluster {
         let Desk { old, writes, .. } = &mut self.desk;
         let Some((new, others)) = owned.sets.split_last() else { return false };
         old.clear();
-        old.extend(others.iter().map(super::owner::Set::read));
+        old.extend(others.iter().map(Set::read));
         sync_into(&owned.deployment, &new.read(), old, writes);
         let (notes, newest) = (owned.deployment.notes(), owned.sets.len() - 1);
         for write in &writes.sets {
@@ -216,10 +217,8 @@ impl Cluster {
         let (owner, revision) = (pod.owner, pod.revision);
         let owned = &mut self.owners[owner as usize];
         owned.churn.deleted += 1;
-        if owned.record.is_none() {
-            if let Some(set) = owned.set_mut(revision) {
-                set.pods -= 1;
-            }
+        if let Some(set) = owned.set_mut(revision) {
+            set.pods -= 1;
         }
         self.touch(owner);
     }
@@ -267,7 +266,7 @@ impl Cluster {
     }
 }
 
-impl super::owner::Owner {
+impl Owner {
     /// Old sets without pods are of no more use.
     fn drop_empty_sets(&mut self) {
         let newest = self.newest_revision();

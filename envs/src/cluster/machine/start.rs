@@ -42,9 +42,10 @@ impl Cluster {
         let pod = self.pods.get_mut(slot);
         pod.started = Some(now);
         pod.turned = now;
+        pod.due = now;
         if pod.of_first_moment {
             self.be_ready_for_long(slot);
-        } else {
+        } else if !self.is_silent(self.pods.get(slot).node) {
             self.pull(slot);
         }
     }

@@ -19,6 +19,8 @@ use crate::ids::NodeId;
 use crate::spec::{Inputs, ListedPod, ScenarioSpec};
 
 const WEB: ServiceId = ServiceId(0);
+/// No moment at all.
+const NEVER: [f64; 0] = [];
 
 /// What is known of a pod from its changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -55,7 +57,7 @@ impl Rig {
         let queue = EventQueue::new(Timestamp::ZERO);
         let (log, seen, marks) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut rig = Self { cluster, queue, log, seen, marks, drains: true };
-        rig.act(|cluster, queue| cluster.start(queue));
+        rig.act(Cluster::start);
         rig
     }
 

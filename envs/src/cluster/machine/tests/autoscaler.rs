@@ -40,8 +40,8 @@ fn the_pool_that_wastes_least_gets_the_nodes_once() {
 #[test]
 fn a_pool_never_grows_beyond_its_greatest_size_and_the_next_takes_over() {
     let mut rig = Rig::new(&two_pools(1, 3000));
-    rig.scale(20);
     rig.run_until(1.0);
+    rig.scale(20);
     // 19 wait. general may have 4 more (waste 1/4); big 3 of 5 pods each (waste 1/16).
     assert_eq!(provisioning(&rig), [0, 0]);
     rig.run_until(10.0);
@@ -108,16 +108,17 @@ fn nodes_that_nobody_needs_go_after_a_while_empty_ones_together() {
 fn pods_of_a_node_that_goes_move_first() {
     let mut rig = three(3, 0, 0.5);
     rig.run_until(60.0);
-    // The first node's pod fits beside the second's, whose node is needed then; nobody goes beside the third's.
+    // The first node's pod fits beside the second's, whose node is needed then; the third has to wait for its turn.
     assert_eq!((rig.moments(Change::Left), rig.counts()), (vec![60.0], [3, 0, 1, 2, 1]));
     assert!(!rig.nodes().contains(&Some(0)));
     rig.run_until(65.0);
     assert_eq!(removals(&rig), [(65.0, "pool general: 1 node removed")]);
+    // One at a time: at 70 it is the third one's turn, whose pod joins two others; three quarters are too many to go.
     rig.run_until(1_000.0);
+    assert_eq!(removals(&rig)[1..], [(75.0, "pool general: 1 node removed")]);
     assert_eq!(rig.counts(), [3, 0, 0, 3, 0]);
-    let shares = rig.cluster.pool_counts(PoolId(0));
-    // Two pods are half of a node, which is not below a half.
-    assert_eq!((shares.ready, shares.cpu_requested), (2, 0.375));
+    let left = rig.cluster.pool_counts(PoolId(0));
+    assert_eq!((left.ready, left.cpu_requested), (1, 0.75));
 }
 
 #[test]
@@ -127,10 +128,10 @@ fn a_node_that_is_needed_again_begins_anew_and_additions_defer_removals() {
     rig.scale(9);
     rig.run_until(55.0);
     rig.scale(1);
-    rig.run_until(119.0);
+    rig.run_until(129.0);
     assert_eq!(removals(&rig), []);
-    rig.run_until(120.0);
-    assert_eq!(removals(&rig).len(), 1, "from the look at 60 on");
+    rig.run_until(130.0);
+    assert_eq!(removals(&rig).len(), 1, "from the look at 70 on: at 60 the deleted pods were still there");
     let mut spec = on_nodes(1, 1);
     spec["cluster"]["pools"]["general"]["max"] = json!(4);
     spec["cluster"]["autoscaler"] = json!({ "unneeded_s": 60.0, "delay_after_add_s": 300.0 });

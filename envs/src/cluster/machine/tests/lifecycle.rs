@@ -23,7 +23,7 @@ fn a_lost_node_is_silent_then_unreachable_then_evicted() {
         PoolCounts { ready: 2, lost: 1, cpu_requested: 0.25, ..PoolCounts::default() }
     );
     rig.run_until(149.0);
-    assert_eq!(rig.moments(Change::Left), []);
+    assert_eq!(rig.moments(Change::Left), NEVER);
     rig.run_until(150.0);
     assert_eq!((rig.moments(Change::Left), rig.counts()), (vec![150.0], [3, 0, 1, 2, 0]));
     rig.run_until(449.0);
@@ -41,7 +41,7 @@ fn a_node_that_is_back_in_time_keeps_its_pods() {
     let mut rig = three();
     rig.lose(1, Some(200));
     rig.run_until(1_000.0);
-    assert_eq!(evictions(&rig), []);
+    assert_eq!(evictions(&rig), NEVER);
     assert_eq!((rig.moments(Change::Speed(1.0)), rig.moments(Change::Ready).last()), (vec![300.0], Some(&300.0)));
     assert_eq!((rig.counts(), rig.moments(Change::Stopped)), ([3, 0, 0, 3, 0], vec![]));
     assert_eq!(rig.marks_of("repair"), [(300.0, "pool general: 1 node back")]);
@@ -81,7 +81,7 @@ fn what_fell_due_on_a_silent_node_happens_when_it_is_back() {
     rig.lose(1, Some(20));
     rig.scale(0);
     rig.run_until(119.0);
-    assert_eq!(rig.moments(Change::Stopped), []);
+    assert_eq!(rig.moments(Change::Stopped), NEVER);
     rig.run_until(200.0);
     assert_eq!(rig.moments(Change::Stopped), [120.0]);
     // Or with its grace.
@@ -111,7 +111,7 @@ fn a_small_unhealthy_zone_loses_none_and_a_large_one_few() {
     let mut small = Rig::new(&two_zones(20));
     small.lose(11, None);
     small.run_until(1_000.0);
-    assert_eq!(evictions(&small), [], "11 of 20 are 55 %");
+    assert_eq!(evictions(&small), NEVER, "11 of 20 are 55 %");
     let mut healthy = Rig::new(&two_zones(20));
     healthy.lose(10, None);
     healthy.run_until(1_000.0);
@@ -138,10 +138,10 @@ fn a_zone_that_is_all_gone_is_evicted_at_the_full_rate_unless_all_zones_are() {
     // The fourth takes back the taints of the others.
     all.lose(4, Some(400));
     all.run_until(500.0);
-    assert_eq!(evictions(&all), []);
+    assert_eq!(evictions(&all), NEVER);
     // It is back at 500: three of four are 75 %, and the zone is small.
     all.run_until(1_000.0);
-    assert_eq!(evictions(&all), []);
+    assert_eq!(evictions(&all), NEVER);
 }
 
 /// Three of ten are lost at 0; at 100 the rate falls to nothing, with one more token taken at 50, 60 and 70.

@@ -190,5 +190,69 @@ fn neighbours_slow_a_pod_while_they_run() {
         .iter()
         .filter_map(|(at, _, what)| if let Change::Speed(speed) = what { Some((*at, *speed)) } else { None })
         .collect();
-    assert_eq!(speeds, [(0.0, 0.5), (100.0, 0.4), (100.0, 0.32), (200.0, 0.4), (200.0, 0.5)]);
+    assert_eq!(speeds, [(0.0, 0.5), (100.0, 0.5 * 0.8), (100.0, 0.5 * 0.8 * 0.8), (200.0, 0.5 * 0.8), (200.0, 0.5)]);
+}
+
+#[test]
+fn news_of_an_earlier_pod_do_not_concern_the_one_in_its_slot() {
+    let mut rig = Rig::new(&scenario(1));
+    let first = rig.pods()[0];
+    rig.scale(0);
+    rig.run_until(6.0);
+    rig.scale(1);
+    let second = rig.pods()[0];
+    assert_eq!((second.slot, second.generation), (first.slot, first.generation + 1));
+    rig.run_until(20.0);
+    rig.act(|cluster, queue| cluster.pod_out_of_memory(first, queue));
+    rig.act(|cluster, queue| cluster.pod_drained(first, queue));
+    // The grace of the first ends at 30.
+    rig.run_until(100.0);
+    assert_eq!((rig.counts(), rig.moments(Change::Stopped)), ([1, 0, 0, 1, 0], vec![5.0]));
+    assert_eq!((rig.cluster.node_of(first), rig.cluster.restarts_of(first)), (None, 0));
+}
+
+/// 5 s of pull, 10 s of start; a second pod finds no node.
+#[test]
+fn a_start_owes_all_that_is_known_of_it() {
+    let mut spec = on_nodes(0, 1);
+    spec["cluster"]["pools"]["general"]["pull_mib_per_s"] = json!(100.0);
+    spec["cluster"]["pools"]["general"]["pods"] = json!(1);
+    spec["services"]["web"]["pod"]["image_mib"] = json!(500.0);
+    let mut rig = Rig::new(&spec);
+    rig.scale(1);
+    for (at, owed) in [(0.0, 15.0), (2.0, 13.0), (5.0, 10.0), (8.0, 7.0), (15.0, 0.0)] {
+        rig.run_until(at);
+        assert_eq!(rig.cluster.unfinished_start_s(WEB, rig.queue.now()), owed, "at {at}");
+    }
+    rig.scale(2);
+    assert_eq!(rig.counts(), [2, 1, 0, 1, 0]);
+    assert!(rig.cluster.pending_reason(WEB).unwrap().contains("Too many pods"));
+    assert_eq!(rig.cluster.unfinished_start_s(WEB, rig.queue.now()), 10.0);
+}
+
+#[test]
+fn a_pod_is_seen_as_its_status_would_have_it() {
+    use seatrial_core::observe::{PodPhase, ReadyStatus};
+    let mut spec = on_nodes(0, 1);
+    spec["cluster"]["pools"]["general"]["pull_mib_per_s"] = json!(100.0);
+    spec["services"]["web"]["pod"]["image_mib"] = json!(500.0);
+    let mut rig = Rig::new(&spec);
+    rig.run_until(100.0);
+    rig.scale(1);
+    let expected = [
+        (100.0, PodPhase::Pending, ReadyStatus::False, 100),
+        (105.0, PodPhase::Running, ReadyStatus::False, 100),
+        (115.0, PodPhase::Running, ReadyStatus::True, 115),
+    ];
+    for (at, phase, status, since) in expected {
+        rig.run_until(at);
+        let pod = rig.cluster.pods_of(WEB).next().unwrap().1;
+        let ready = pod.ready.unwrap();
+        assert_eq!((pod.phase, ready.status, ready.since), (phase, status, Timestamp::from_secs(since)), "at {at}");
+        assert_eq!((pod.created_at, pod.started_at), (Timestamp::from_secs(100), Some(Timestamp::from_secs(100))));
+        assert_eq!((pod.cpu_request_milli, pod.deleted), (Some(1000), false));
+    }
+    rig.scale(0);
+    let pod = rig.cluster.pods_of(WEB).next().unwrap().1;
+    assert_eq!((pod.deleted, pod.ready.unwrap().status), (true, ReadyStatus::False));
 }

@@ -191,6 +191,7 @@ impl<'a> Builder<'a> {
             speed: 1.0,
             is_dirty: false,
             is_refused: false,
+            was_refused: false,
             is_unschedulable: false,
         }
     }

@@ -33,7 +33,7 @@ impl Cluster {
     pub(super) fn on_appear(&mut self, workload: WorkloadId) {
         let owner = self.owner_of(workload);
         if self.owners[owner as usize].record.is_some() {
-            self.feed(owner);
+            self.reconcile(owner);
         } else {
             self.set_replicas(owner, self.fillers[workload.index()].replicas);
         }

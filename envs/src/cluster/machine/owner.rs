@@ -75,8 +75,10 @@ pub(super) struct Owner {
     pub(super) speed: f64,
     /// It waits for a sync.
     pub(super) is_dirty: bool,
-    /// The quota refused a pod, and nobody has tried again.
+    /// The quota refused a pod at the last try.
     pub(super) is_refused: bool,
+    /// It did so at the try before, and that is said.
+    pub(super) was_refused: bool,
     /// It is said that one of its pods finds no node.
     pub(super) is_unschedulable: bool,
 }

@@ -64,8 +64,10 @@ impl Cluster {
 
     /// Both controllers, until nothing is left to do.
     pub(super) fn reconcile(&mut self, owner: u32) {
-        self.owners[owner as usize].is_dirty = false;
-        if self.owners[owner as usize].record.is_some() {
+        let owned = &mut self.owners[owner as usize];
+        owned.is_dirty = false;
+        owned.was_refused = std::mem::take(&mut owned.is_refused);
+        if owned.record.is_some() {
             self.feed(owner);
             return;
         }
@@ -129,7 +131,6 @@ impl Cluster {
         }
         let slot = self.pods.add(owner, revision, template, self.now);
         let owned = &mut self.owners[owner as usize];
-        owned.is_refused = false;
         let (ordinal, is_first) = (owned.ordinals, self.first_pods == FirstPods::AreMade);
         owned.ordinals += u64::from(!is_first);
         owned.churn.created += u64::from(!is_first);
@@ -146,8 +147,9 @@ impl Cluster {
 
     fn refuse(&mut self, owner: u32) {
         let owned = &mut self.owners[owner as usize];
-        if !owned.is_refused {
-            owned.is_refused = true;
+        let is_said = owned.was_refused || owned.is_refused;
+        owned.is_refused = true;
+        if !is_said {
             let text = format!("{}: the quota has no room for another pod", owned.name);
             self.mark("quota", text);
         }

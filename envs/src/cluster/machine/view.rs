@@ -143,6 +143,12 @@ impl Cluster {
         self.pods.find(pod).and_then(|slot| self.pods.get(slot).node)
     }
 
+    /// How many rollouts came before a pod's revision; `None` where the pod is gone.
+    #[must_use]
+    pub fn revision_of(&self, pod: PodId) -> Option<u32> {
+        self.pods.find(pod).map(|slot| self.pods.get(slot).revision)
+    }
+
     /// How often the container of a pod started again; 0 where the pod is gone.
     #[must_use]
     pub fn restarts_of(&self, pod: PodId) -> u32 {

@@ -37,15 +37,11 @@ impl WhyNot {
         if self.nodes == 0 {
             return "no nodes available to schedule pods".to_owned();
         }
-        let short = ResourceId::all().map(|id| (self.insufficient(id), names.name(id)));
-        let mut reasons: Vec<String> = short
-            .filter_map(|(count, name)| (count > 0).then(|| format!("{count} Insufficient {}", name.unwrap_or("?"))))
-            .collect();
-        for (count, reason) in
-            [(self.unschedulable, "node(s) were unschedulable"), (self.too_many_pods, "Too many pods")]
-        {
-            reasons.extend((count > 0).then(|| format!("{count} {reason}")));
-        }
+        let short = ResourceId::all().map(|id| (self.insufficient(id), names.name(id).unwrap_or("?")));
+        let short = short.filter(|&(count, _)| count > 0);
+        let mut reasons: Vec<String> = short.map(|(count, name)| format!("{count} Insufficient {name}")).collect();
+        let others = [(self.unschedulable, "node(s) were unschedulable"), (self.too_many_pods, "Too many pods")];
+        reasons.extend(others.iter().filter(|other| other.0 > 0).map(|(count, reason)| format!("{count} {reason}")));
         reasons.sort_unstable();
         format!("0/{} nodes are available: {}.", self.nodes, reasons.join(", "))
     }

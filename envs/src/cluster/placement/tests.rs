@@ -191,7 +191,7 @@ fn the_best_node_of_larger_clusters_equals_a_walk_over_all() {
             let any = drawn(10_000 + index, 1 << 40) as usize;
             steps.push(match drawn(index, 40) {
                 0 => Step::AddNode(4000, 1024, 0, 9),
-                1 => Step::Schedulable(any, any % 3 != 0),
+                1 => Step::Schedulable(any, !any.is_multiple_of(3)),
                 2..=14 => Step::Unbind(any),
                 // Runs of 50 of one shape.
                 15..=36 => Step::Place(index as usize / 50),

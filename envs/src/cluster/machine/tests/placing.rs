@@ -86,7 +86,10 @@ fn a_quota_refuses_pods_until_something_ends() {
     assert_eq!(rig.cluster.counts_of(ServiceId(1)).replicas(), 1, "a terminating pod still counts");
     rig.run_until(25.0);
     assert_eq!(rig.cluster.counts_of(ServiceId(1)).replicas(), 2);
-    assert_eq!(rig.marks_of("quota").len(), 2, "and the third is refused anew");
+    assert_eq!(rig.marks_of("quota").len(), 1, "the third is still refused");
+    rig.act(|cluster, queue| cluster.scale(ServiceId(1), 2, queue));
+    rig.act(|cluster, queue| cluster.scale(ServiceId(1), 3, queue));
+    assert_eq!(rig.marks_of("quota").len(), 2, "and here anew");
 }
 
 fn listed(created_s: i64, lifetime_s: Option<i64>) -> ListedPod {

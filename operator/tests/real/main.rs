@@ -13,6 +13,7 @@
 //! | [`evidence`] | the operator's log: replayed, with another policy, and how fast it acted |
 //! | [`manifests`] | what an administrator installs |
 //! | [`check`] | the doctor |
+//! | [`deployment`] | the simulated Deployment against the real one |
 //! | [`world`] | the demo world on real pods |
 //! | [`following`] | the loop follows its load, and outages do not harm it |
 //! | [`leading`] | autoscalers that stay in charge, leaders that take over |
@@ -30,6 +31,7 @@ mod control_plane;
 
 mod account;
 mod check;
+mod deployment;
 mod evidence;
 mod following;
 mod leading;

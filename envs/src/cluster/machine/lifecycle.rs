@@ -65,9 +65,10 @@ impl Zone {
 }
 
 fn condition(nodes: u32, unreachable: u32, lifecycle: &LifecycleSpec) -> Condition {
+    let share = f64::from(unreachable) / f64::from(nodes.max(1));
     if unreachable > 0 && unreachable == nodes {
         Condition::Full
-    } else if unreachable > FEW_UNREACHABLE && f64::from(unreachable) >= lifecycle.unhealthy_share * f64::from(nodes) {
+    } else if unreachable > FEW_UNREACHABLE && share >= lifecycle.unhealthy_share {
         Condition::Partial
     } else {
         Condition::Normal
@@ -327,4 +328,21 @@ pub(super) fn drawn<T: Copy>(seed: u64, fault: u64, candidates: &[T], count: u32
     order.truncate(count as usize);
     order.sort_unstable();
     order.into_iter().map(|index| candidates[index as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 0.55 × 100 is more than 55 in doubles; 55 / 100 is what 0.55 is read as.
+    #[test]
+    fn a_zone_is_unhealthy_from_its_share_on() {
+        let lifecycle = LifecycleSpec::default();
+        for nodes in (20..2_000).step_by(20) {
+            let share = nodes * 11 / 20;
+            assert_eq!(condition(nodes, share, &lifecycle), Condition::Partial, "{share} of {nodes}");
+            assert_eq!(condition(nodes, share - 1, &lifecycle), Condition::Normal, "{share} of {nodes}");
+        }
+        assert_eq!((condition(2, 2, &lifecycle), condition(0, 0, &lifecycle)), (Condition::Full, Condition::Normal));
+    }
 }

@@ -144,7 +144,19 @@ fn a_zone_that_is_all_gone_is_evicted_at_the_full_rate_unless_all_zones_are() {
     assert_eq!(evictions(&all), NEVER);
 }
 
-/// Three of ten are lost at 0; at 100 the rate falls to nothing, with one more token taken at 50, 60 and 70.
+/// Two of ten are tainted at 50 and 60; at 150 nobody is left in the only zone. The others are back at 600.
+#[test]
+fn taints_are_taken_back_when_everything_is_gone() {
+    let mut rig = Rig::new(&on_nodes(2, 10));
+    rig.lose(2, None);
+    rig.run_until(100.0);
+    rig.lose(8, Some(500));
+    rig.run_until(600.0);
+    assert_eq!(evictions(&rig), NEVER);
+    rig.run_until(2_000.0);
+    assert_eq!(evictions(&rig), [910.0, 920.0], "tainted anew at 610 and 620: the limiter begins empty");
+}
+
 #[test]
 fn a_rate_that_changes_holds_for_those_who_wait() {
     let mut rig = Rig::new(&two_zones(10));

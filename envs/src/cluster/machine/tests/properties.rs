@@ -86,7 +86,7 @@ fn act(rig: &mut Rig, deed: Deed) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// The rig checks all invariants and every change; here, that all comes to rest.
     #[test]

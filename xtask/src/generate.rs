@@ -18,6 +18,12 @@ const GENERATED: &[Generated] = &[
     schema("core/schemas/policy.schema.json", &["policy"]),
     schema("datasets/schemas/decisions.schema.json", &["decisions"]),
     schema("experiments/schemas/manifest.schema.json", &["manifest"]),
+    Generated {
+        path: "docs/environments.md",
+        package: "seatrial-experiments",
+        example: "environments",
+        arguments: &[],
+    },
     Generated { path: "docs/strategies.md", package: "seatrial-experiments", example: "strategies", arguments: &[] },
     operator("operator/yaml/crd.yaml", "crd"),
     operator("operator/chart/seatrial-operator/crds/scalingpolicies.yaml", "crd"),

@@ -1,0 +1,204 @@
+//! The moments worth a mark: a band of labels above the panels, and a line through them for each label.
+//!
+//! Invariant: no two labels overlap and no line crosses a label. Events of one kind within a few pixels share a label; where
+//! the labels still take too many lines, events further apart do. Labels to the left stand higher, so that the line of one to
+//! the right never passes through them.
+
+use std::collections::BTreeMap;
+
+use seatrial_core::record::timeline::Mark;
+
+use super::super::axis::Scale;
+use super::super::render::text_width;
+use super::super::scene::{Frame, Hold, LABEL, Rgb, Scene, fitted, shade, tint};
+
+/// Lines of labels.
+const MOST_LINES: usize = 6;
+const LINE: f64 = 1.25 * LABEL;
+/// Below the labels: room for the ticks of all events.
+const FOOT: f64 = 12.0;
+/// A label of one event is cut at this width.
+const WIDEST: f64 = 210.0;
+/// Events of one kind at least this close share a label.
+const NEAR: f64 = 8.0;
+
+const BAD: Rgb = (0xc0, 0x4a, 0x00);
+const GOOD: Rgb = (0x00, 0x7f, 0x5c);
+const CHANGE: Rgb = (0x00, 0x62, 0xa0);
+
+/// Events that share a label, placed.
+#[derive(Clone, Debug)]
+struct Placed {
+    /// Pixels of its events, ascending.
+    at: Vec<f64>,
+    words: String,
+    color: Rgb,
+    /// Counted from below.
+    line: usize,
+}
+
+/// The band.
+#[derive(Debug)]
+pub(super) struct Band {
+    labels: Vec<Placed>,
+    lines: usize,
+}
+
+fn color(kind: &str) -> Rgb {
+    match kind {
+        "repair" | "node-added" => GOOD,
+        "rollout" | "node-removed" => CHANGE,
+        _ => BAD,
+    }
+}
+
+/// Arranges labels that end before `edge`.
+pub(super) fn arrange(marks: &[Mark], time: &Scale, frame: &Frame, edge: f64) -> Band {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of real times, on paper")]
+    let seen: Vec<(f64, &Mark)> = marks.iter().map(|mark| (time.x(mark.at.micros() as f64, frame), mark)).collect();
+    let mut near = NEAR;
+    while near < 2.0 * (frame.right - frame.left) {
+        if let Some(labels) = stacked(by_kind(&seen, near), edge) {
+            let lines = labels.iter().map(|label| label.line + 1).max().unwrap_or(0);
+            return Band { labels, lines };
+        }
+        near *= 1.5;
+    }
+    // More kinds than there are lines.
+    let at = sorted(seen.iter().map(|(x, _)| *x));
+    let words = format!("{} events", at.len());
+    Band { labels: vec![Placed { at, words, color: BAD, line: 0 }], lines: 1 }
+}
+
+fn sorted(xs: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut xs: Vec<f64> = xs.collect();
+    xs.sort_by(f64::total_cmp);
+    xs
+}
+
+/// Events of one kind, each less than `near` from the one before it, under one label.
+fn by_kind(seen: &[(f64, &Mark)], near: f64) -> Vec<Placed> {
+    let mut kinds: BTreeMap<&str, Vec<(f64, &str)>> = BTreeMap::new();
+    for (x, mark) in seen {
+        kinds.entry(&mark.kind).or_default().push((*x, &mark.text));
+    }
+    let mut labels = Vec::new();
+    for (kind, mut events) in kinds {
+        events.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for crowd in events.chunk_by(|a, b| b.0 - a.0 < near) {
+            let words = match crowd {
+                [(_, text)] if !text.is_empty() => (*text).to_owned(),
+                [_] => kind.replace('-', " "),
+                many => format!("{} × {}", many.len(), kind.replace('-', " ")),
+            };
+            labels.push(Placed { at: crowd.iter().map(|(x, _)| *x).collect(), words, color: color(kind), line: 0 });
+        }
+    }
+    // By their place; at one place the order of the kinds.
+    labels.sort_by(|a, b| a.at[0].total_cmp(&b.at[0]));
+    labels
+}
+
+/// Puts labels onto lines, each above all that begin under it; `None` if that takes too many.
+fn stacked(mut labels: Vec<Placed>, edge: f64) -> Option<Vec<Placed>> {
+    for i in (0..labels.len()).rev() {
+        let left = labels[i].at[0];
+        let words = fitted(&labels[i].words, LABEL, WIDEST.min(edge - left - 4.0));
+        let right = left + 4.0 + text_width(&words, LABEL) + 8.0;
+        let under = labels[i + 1..].iter().take_while(|label| label.at[0] < right);
+        let line = under.map(|label| label.line + 1).max().unwrap_or(0);
+        if line >= MOST_LINES {
+            return None;
+        }
+        (labels[i].words, labels[i].line) = (words, line);
+    }
+    Some(labels)
+}
+
+impl Band {
+    /// Height of the labels with their foot; nothing without events.
+    pub(super) fn height(&self) -> f64 {
+        if self.lines == 0 { 0.0 } else { crate::stats::count(self.lines) * LINE + FOOT + 4.0 }
+    }
+
+    /// Labels, their lines down to the foot, and a tick for every event.
+    pub(super) fn draw(&self, scene: &mut Scene, bottom: f64) {
+        for label in &self.labels {
+            let baseline = bottom - FOOT - LINE * crate::stats::count(label.line) - 0.2 * LABEL;
+            let (first, last) = (label.at[0], label.at[label.at.len() - 1]);
+            scene.line(vec![(first, baseline - 0.75 * LABEL), (first, bottom)], tint(label.color, 0.75), 1.0);
+            scene.text((first + 4.0, baseline), &label.words, (LABEL, shade(label.color), Hold::Start));
+            if last - first >= 2.0 {
+                scene.line(vec![(first, bottom - 3.0), (last, bottom - 3.0)], label.color, 1.0);
+            }
+            for x in &label.at {
+                scene.line(vec![(*x, bottom - 6.0), (*x, bottom)], label.color, 1.0);
+            }
+        }
+    }
+
+    /// The lines through a panel.
+    pub(super) fn lines(&self, scene: &mut Scene, frame: &Frame) {
+        for label in &self.labels {
+            let x = label.at[0];
+            scene.line(vec![(x, frame.top), (x, frame.bottom)], tint(label.color, 0.6), 1.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seatrial_core::time::Timestamp;
+
+    const FRAME: Frame = Frame { left: 66.0, right: 724.0, top: 60.0, bottom: 60.0 };
+    const TIME: Scale = Scale { low: 0.0, high: 1_000.0, log: false };
+
+    fn mark(at: i64, kind: &str) -> Mark {
+        Mark { at: Timestamp::from_micros(at), kind: kind.to_owned(), text: format!("{kind} of pod web-{at}") }
+    }
+
+    fn words(band: &Band) -> Vec<&str> {
+        band.labels.iter().map(|label| label.words.as_str()).collect()
+    }
+
+    #[test]
+    fn events_of_a_kind_share_a_label_and_others_do_not() {
+        let marks = [mark(100, "evicted"), mark(104, "evicted"), mark(108, "evicted"), mark(104, "oom")];
+        let band = arrange(&marks, &TIME, &FRAME, 852.0);
+        assert_eq!(words(&band), ["3 × evicted", "oom of pod web-104"]);
+        assert_eq!(band.labels.iter().map(|label| label.line).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(arrange(&[], &TIME, &FRAME, 852.0).height(), 0.0);
+    }
+
+    /// Boxes of labels and their lines, for crowds of all sizes.
+    #[test]
+    fn labels_overlap_nothing_and_no_line_crosses_one() {
+        let kinds = ["fault", "repair", "oom", "node-lost", "evicted", "quota", "rollout", "unschedulable"];
+        for n in [1_i64, 2, 7, 30, 120, 500] {
+            let marks: Vec<Mark> = (0..n).map(|k| mark(k * 991 % 1_000, kinds[(k * 5 % 8) as usize])).collect();
+            let band = arrange(&marks, &TIME, &FRAME, 852.0);
+            let mut scene = Scene::new(860.0, 60.0 + band.height());
+            let bottom = scene.height;
+            band.draw(&mut scene, bottom);
+            let boxes = scene.text_boxes();
+            assert_eq!(band.labels.iter().map(|label| label.at.len()).sum::<usize>(), marks.len());
+            for (i, (text, a)) in boxes.iter().enumerate() {
+                assert!(a.inside(860.0, scene.height) && a.top >= 60.0, "{n}: `{text}` {a:?}");
+                assert!(boxes[i + 1..].iter().all(|(_, b)| !a.overlaps(b)), "{n}: `{text}`");
+                for other in &band.labels {
+                    let x = other.at[0];
+                    let top = scene.height - FOOT - LINE * other.line as f64 - LABEL;
+                    let crosses = a.left < x && x < a.right && a.bottom > top + LABEL;
+                    assert!(!crosses, "{n}: the line of `{}` crosses `{text}`", other.words);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn more_kinds_than_lines_become_one_count() {
+        let marks: Vec<Mark> = (0..300).map(|k| mark(k % 9, &format!("kind-{k}"))).collect();
+        assert_eq!(words(&arrange(&marks, &TIME, &FRAME, 852.0)), ["300 events"]);
+    }
+}

@@ -158,7 +158,7 @@ fn panel(scene: &mut Scene, frame: &Frame, (measure, rows): (&str, &[&ValidityRo
             interval::draw(scene, (frame, scale, middle), &estimate, (paint, false));
         }
         let words = fitted(&verdict(row), LABEL, WIDTH - frame.right - 24.0);
-        let ink = if row.holds() == Some(true) { SOFT } else { FAILS };
+        let ink = if row.holds() == Some(false) { FAILS } else { SOFT };
         scene.text((frame.right + 14.0, baseline), &words, (LABEL, ink, Hold::Start));
     }
 }

@@ -83,7 +83,7 @@ fn step(pods: &mut Pods, load: f64, (service, interval): (usize, usize)) -> Serv
     let leaving = (pods.ready - pods.desired).max(0.0);
     let capacity = pods.ready * 30.0;
     pods.backlog = (pods.backlog + 0.35 * (load - capacity)).clamp(0.0, 900.0);
-    let failed = if pods.backlog > 300.0 { 0.2 * load } else { 0.0 };
+    let failed = if pods.backlog > 120.0 { 0.2 * load } else { 0.0 };
     let busy = (load / capacity.max(1.0)).min(1.0);
     let row = ServiceRow {
         desired: pods.desired as u32,
@@ -174,8 +174,8 @@ pub(crate) fn run_of(names: &[String], calls: &[(Option<usize>, usize, f64)], in
         let offered = rows[0].arrived;
         let latency = percentiles(0.6 + 0.45 * (worst / 300.0).min(1.0), 0.05 + worst / 400.0);
         let failed = rows[0].failed;
-        let retries = if worst > 200.0 { offered / 4 } else { 0 };
-        let late = if worst > 100.0 { offered / 20 } else { offered / 900 };
+        let retries = if worst > 100.0 { offered / 4 } else { 0 };
+        let late = if worst > 60.0 { offered / 20 } else { offered / 900 };
         let client = ClientRow { offered, retries, done: offered - failed, failed, bad: failed + late, latency };
         timeline.latency_counts.extend(counts(&edges_s, client.done, &latency));
         timeline.client_rows.push(client);

@@ -12,19 +12,24 @@ use super::super::axis::Scale;
 use super::super::render::text_width;
 use super::super::scene::{Frame, Hold, LABEL, Rgb, Scene, fitted, shade, tint};
 
-/// Lines of labels.
-const MOST_LINES: usize = 6;
+/// How wide a label of one event may be, and how many lines all may take: in full, cut, and by kind alone.
+const WAYS: [(Wording, usize); 3] = [(Wording::Text(210.0), 8), (Wording::Text(140.0), 8), (Wording::Kind, 6)];
 const LINE: f64 = 1.25 * LABEL;
 /// Below the labels: room for the ticks of all events.
 const FOOT: f64 = 12.0;
-/// A label of one event is cut at this width.
-const WIDEST: f64 = 210.0;
 /// Events of one kind at least this close share a label.
 const NEAR: f64 = 8.0;
 
 const BAD: Rgb = (0xc0, 0x4a, 0x00);
 const GOOD: Rgb = (0x00, 0x7f, 0x5c);
 const CHANGE: Rgb = (0x00, 0x62, 0xa0);
+
+/// What a label of one event says: its text up to a width, or its kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wording {
+    Text(f64),
+    Kind,
+}
 
 /// Events that share a label, placed.
 #[derive(Clone, Debug)]
@@ -58,9 +63,12 @@ pub(super) fn arrange(marks: &[Mark], time: &Scale, frame: &Frame, edge: f64) ->
     let seen: Vec<(f64, &Mark)> = marks.iter().map(|mark| (time.x(mark.at.micros() as f64, frame), mark)).collect();
     let mut near = NEAR;
     while near < 2.0 * (frame.right - frame.left) {
-        if let Some(labels) = stacked(by_kind(&seen, near), edge) {
+        for (wording, most) in WAYS {
+            let labels = stacked(by_kind(&seen, near, wording), wording, edge);
             let lines = labels.iter().map(|label| label.line + 1).max().unwrap_or(0);
-            return Band { labels, lines };
+            if lines <= most {
+                return Band { labels, lines };
+            }
         }
         near *= 1.5;
     }
@@ -77,7 +85,7 @@ fn sorted(xs: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 /// Events of one kind, each less than `near` from the one before it, under one label.
-fn by_kind(seen: &[(f64, &Mark)], near: f64) -> Vec<Placed> {
+fn by_kind(seen: &[(f64, &Mark)], near: f64, wording: Wording) -> Vec<Placed> {
     let mut kinds: BTreeMap<&str, Vec<(f64, &str)>> = BTreeMap::new();
     for (x, mark) in seen {
         kinds.entry(&mark.kind).or_default().push((*x, &mark.text));
@@ -87,7 +95,7 @@ fn by_kind(seen: &[(f64, &Mark)], near: f64) -> Vec<Placed> {
         events.sort_by(|a, b| a.0.total_cmp(&b.0));
         for crowd in events.chunk_by(|a, b| b.0 - a.0 < near) {
             let words = match crowd {
-                [(_, text)] if !text.is_empty() => (*text).to_owned(),
+                [(_, text)] if !text.is_empty() && wording != Wording::Kind => (*text).to_owned(),
                 [_] => kind.replace('-', " "),
                 many => format!("{} × {}", many.len(), kind.replace('-', " ")),
             };
@@ -99,20 +107,21 @@ fn by_kind(seen: &[(f64, &Mark)], near: f64) -> Vec<Placed> {
     labels
 }
 
-/// Puts labels onto lines, each above all that begin under it; `None` if that takes too many.
-fn stacked(mut labels: Vec<Placed>, edge: f64) -> Option<Vec<Placed>> {
+/// Puts labels onto lines, each above all that begin under it.
+fn stacked(mut labels: Vec<Placed>, wording: Wording, edge: f64) -> Vec<Placed> {
     for i in (0..labels.len()).rev() {
         let left = labels[i].at[0];
-        let words = fitted(&labels[i].words, LABEL, WIDEST.min(edge - left - 4.0));
+        let widest = match wording {
+            Wording::Text(widest) => widest,
+            Wording::Kind => f64::INFINITY,
+        };
+        let words = fitted(&labels[i].words, LABEL, widest.min(edge - left - 4.0));
         let right = left + 4.0 + text_width(&words, LABEL) + 8.0;
         let under = labels[i + 1..].iter().take_while(|label| label.at[0] < right);
         let line = under.map(|label| label.line + 1).max().unwrap_or(0);
-        if line >= MOST_LINES {
-            return None;
-        }
         (labels[i].words, labels[i].line) = (words, line);
     }
-    Some(labels)
+    labels
 }
 
 impl Band {

@@ -8,7 +8,7 @@ mod layout;
 
 use super::cluster_timeline::{count, heading};
 use super::legend::{self, Swatch};
-use super::scene::{Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted};
+use super::scene::{Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted, fitted_within};
 use super::{Figure, Sketch, finish};
 use crate::error::ReportError;
 use crate::format::{csv_field, duration, grouped, percent, short, slug};
@@ -128,11 +128,11 @@ fn clients(scene: &mut Scene, frame: &Frame, run: &ScenarioRun) {
     outline(scene, frame, ((0xf2, 0xf2, 0xf0), SOFT));
     let rate = per_second(run.totals.offered, run.seconds());
     let bad = run.totals.bad_share().map_or_else(|| "–".to_owned(), |share| percent(share, 2));
-    let retries = per_second(run.totals.retries, run.seconds());
-    let lines = [
-        format!("{rate} requests/s, {retries} retries/s"),
-        format!("{bad} % bad · P95 {}", duration(run.totals.latency.p95_s)),
-    ];
+    let sent = match run.totals.retries {
+        0 => format!("{rate} requests/s"),
+        retries => format!("{rate}/s + {} retries/s", per_second(retries, run.seconds())),
+    };
+    let lines = [sent, format!("{bad} % bad · P95 {}", duration(run.totals.latency.p95_s))];
     words(scene, frame, "clients", &lines);
 }
 
@@ -152,7 +152,7 @@ fn service_box(scene: &mut Scene, frame: &Frame, (service, seconds): (&ServiceTo
 
 fn words(scene: &mut Scene, frame: &Frame, name: &str, lines: &[String; 2]) {
     let (x, room) = (frame.left + 8.0, frame.right - frame.left - 16.0);
-    scene.text((x, frame.top + 18.0), &fitted(name, LABEL, room), (LABEL, INK, Hold::Start));
+    scene.text((x, frame.top + 18.0), &fitted_within(name, LABEL, room), (LABEL, INK, Hold::Start));
     for (line, y) in lines.iter().zip([34.0, 50.0]) {
         scene.text((x, frame.top + y), &fitted(line, SMALL, room), (SMALL, SOFT, Hold::Start));
     }

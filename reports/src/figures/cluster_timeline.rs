@@ -177,7 +177,7 @@ fn csv(stretches: &Stretches<'_>, services: &[Group], pools: &[Group]) -> String
         let optional = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x:.6}"));
         let rates: [fn(&seatrial_core::record::timeline::ClientRow) -> u64; 4] =
             [|row| row.offered, |row| row.done, |row| row.failed, |row| row.retries];
-        let mut cells = vec![stretches.from_us(k).to_string()];
+        let mut cells = vec![stretches.start_us(k).to_string()];
         cells.extend(rates.map(|of| format!("{:.4}", stretches.rate(k, of))));
         cells.extend([
             optional(stretches.greatest(k, |row| row.p50_s)),
@@ -236,7 +236,7 @@ mod tests {
         let single = cluster_timeline(&sample::single(1)).unwrap();
         assert!(!single.svg.contains("nodes"), "no pools, no panel of nodes");
         let long = cluster_timeline(&sample::crowd(30, 2_000)).unwrap();
-        assert!(long.caption.contains("Drawn by stretches of 90 s"), "{}", long.caption);
+        assert!(long.caption.contains("Drawn by stretches of 105 s"), "{}", long.caption);
         let dead = cluster_timeline(&sample::dead(40)).unwrap();
         assert!(dead.svg.contains("no request was answered"));
     }

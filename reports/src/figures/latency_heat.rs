@@ -150,7 +150,7 @@ impl Grid {
         let head = format!("time from first try to answer, {unit} (logarithmic)");
         scene.text((16.0, FRAME.top - 14.0), &head, (LABEL, SOFT, Hold::Start));
         axis::time_axis(scene, &FRAME, &time, true);
-        axis::y_axis(scene, &FRAME, &scale, 8);
+        axis::y_axis(scene, &FRAME, &scale, 12);
         let x = |column: usize| time.x(self.times_us[column] as f64, &FRAME);
         let y = |row: usize| scale.y(edges[row] * factor, &FRAME);
         self.cells(scene, x, y);

@@ -51,8 +51,8 @@ fn rate(interval: usize) -> f64 {
 /// Calls per second of each service in an interval, from the clients on.
 fn rates(edges: &[(Option<usize>, usize, f64)], services: usize, interval: usize) -> Vec<f64> {
     let mut rates = vec![0.0; services];
-    // Callers stand before callees but for one; two rounds settle all.
-    for _ in 0..3 {
+    // No path is longer.
+    for _ in 0..10 {
         let before = rates.clone();
         rates.fill(0.0);
         for (from, to, share) in edges {

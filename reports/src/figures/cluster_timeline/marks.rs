@@ -1,8 +1,8 @@
 //! The moments worth a mark: a band of labels above the panels, and a line through them for each label.
 //!
 //! Invariant: no two labels overlap and no line crosses a label. Events of one kind within a few pixels share a label; where
-//! the labels still take too many lines, events further apart do. Labels to the left stand higher, so that the line of one to
-//! the right never passes through them.
+//! the labels still take too many lines, events further apart do; where even that is not enough, every kind gets a lane of
+//! ticks. Labels to the left stand higher, so that the line of one to the right never passes through them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use seatrial_core::record::timeline::Mark;
 
 use super::super::axis::Scale;
 use super::super::render::text_width;
-use super::super::scene::{Frame, Hold, LABEL, Rgb, Scene, fitted, shade, tint};
+use super::super::scene::{Frame, GRID, Hold, LABEL, Rgb, Scene, fitted, shade, tint};
 
 /// How wide a label of one event may be, and how many lines all may take: in full, cut, and by kind alone.
 const WAYS: [(Wording, usize); 3] = [(Wording::Text(210.0), 8), (Wording::Text(140.0), 8), (Wording::Kind, 6)];
@@ -19,6 +19,10 @@ const LINE: f64 = 1.25 * LABEL;
 const FOOT: f64 = 12.0;
 /// Events of one kind at least this close share a label.
 const NEAR: f64 = 8.0;
+/// Events further apart than this share no label: there would be nothing left to see.
+const FAR: f64 = 45.0;
+const MOST_LANES: usize = 12;
+const LANE: f64 = 1.2 * LABEL;
 
 const BAD: Rgb = (0xc0, 0x4a, 0x00);
 const GOOD: Rgb = (0x00, 0x7f, 0x5c);
@@ -47,6 +51,8 @@ struct Placed {
 pub(super) struct Band {
     labels: Vec<Placed>,
     lines: usize,
+    /// Whether labels are lanes, named at their right, and not placed where their events are.
+    lanes: Option<Frame>,
 }
 
 fn color(kind: &str) -> Rgb {
@@ -62,26 +68,38 @@ pub(super) fn arrange(marks: &[Mark], time: &Scale, frame: &Frame, edge: f64) ->
     #[expect(clippy::cast_precision_loss, reason = "microseconds of real times, on paper")]
     let seen: Vec<(f64, &Mark)> = marks.iter().map(|mark| (time.x(mark.at.micros() as f64, frame), mark)).collect();
     let mut near = NEAR;
-    while near < 2.0 * (frame.right - frame.left) {
+    while near < FAR {
         for (wording, most) in WAYS {
             let labels = stacked(by_kind(&seen, near, wording), wording, edge);
             let lines = labels.iter().map(|label| label.line + 1).max().unwrap_or(0);
             if lines <= most {
-                return Band { labels, lines };
+                return Band { labels, lines, lanes: None };
             }
         }
         near *= 1.5;
     }
-    // More kinds than there are lines.
-    let at = sorted(seen.iter().map(|(x, _)| *x));
-    let words = format!("{} events", at.len());
-    Band { labels: vec![Placed { at, words, color: BAD, line: 0 }], lines: 1 }
+    lanes(&seen, frame)
 }
 
-fn sorted(xs: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut xs: Vec<f64> = xs.collect();
-    xs.sort_by(f64::total_cmp);
-    xs
+/// A lane for each kind, the most frequent first; what is beyond the last lane shares it.
+fn lanes(seen: &[(f64, &Mark)], frame: &Frame) -> Band {
+    let mut kinds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (x, mark) in seen {
+        kinds.entry(&mark.kind).or_default().push(*x);
+    }
+    let mut kinds: Vec<(&str, Vec<f64>)> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(_, at)| std::cmp::Reverse(at.len()));
+    if kinds.len() > MOST_LANES {
+        let rest = kinds.split_off(MOST_LANES - 1).into_iter().flat_map(|(_, at)| at).collect();
+        kinds.push(("of other kinds", rest));
+    }
+    let lines = kinds.len();
+    let lane = |(i, (kind, mut at)): (usize, (&str, Vec<f64>))| {
+        at.sort_by(f64::total_cmp);
+        let words = fitted(&format!("{} {}", at.len(), kind.replace('-', " ")), LABEL, super::RIGHT - 14.0);
+        Placed { at, words, color: color(kind), line: lines - 1 - i }
+    };
+    Band { labels: kinds.into_iter().enumerate().map(lane).collect(), lines, lanes: Some(*frame) }
 }
 
 /// Events of one kind, each less than `near` from the one before it, under one label.
@@ -127,30 +145,61 @@ fn stacked(mut labels: Vec<Placed>, wording: Wording, edge: f64) -> Vec<Placed> 
 impl Band {
     /// Height of the labels with their foot; nothing without events.
     pub(super) fn height(&self) -> f64 {
-        if self.lines == 0 { 0.0 } else { crate::stats::count(self.lines) * LINE + FOOT + 4.0 }
+        let lines = crate::stats::count(self.lines);
+        match (self.lines, &self.lanes) {
+            (0, _) => 0.0,
+            (_, None) => lines * LINE + FOOT + 4.0,
+            (_, Some(_)) => lines * LANE + 8.0,
+        }
     }
 
-    /// Labels, their lines down to the foot, and a tick for every event.
+    /// Everything above `bottom`.
     pub(super) fn draw(&self, scene: &mut Scene, bottom: f64) {
         for label in &self.labels {
-            let baseline = bottom - FOOT - LINE * crate::stats::count(label.line) - 0.2 * LABEL;
-            let (first, last) = (label.at[0], label.at[label.at.len() - 1]);
-            scene.line(vec![(first, baseline - 0.75 * LABEL), (first, bottom)], tint(label.color, 0.75), 1.0);
-            scene.text((first + 4.0, baseline), &label.words, (LABEL, shade(label.color), Hold::Start));
-            if last - first >= 2.0 {
-                scene.line(vec![(first, bottom - 3.0), (last, bottom - 3.0)], label.color, 1.0);
-            }
-            for x in &label.at {
-                scene.line(vec![(*x, bottom - 6.0), (*x, bottom)], label.color, 1.0);
+            match &self.lanes {
+                None => label.draw(scene, bottom),
+                Some(frame) => label.draw_lane(scene, frame, bottom),
             }
         }
     }
 
     /// The lines through a panel.
     pub(super) fn lines(&self, scene: &mut Scene, frame: &Frame) {
-        for label in &self.labels {
+        for label in self.labels.iter().filter(|_| self.lanes.is_none()) {
             let x = label.at[0];
             scene.line(vec![(x, frame.top), (x, frame.bottom)], tint(label.color, 0.6), 1.0);
+        }
+    }
+}
+
+impl Placed {
+    /// The label, its line down to the foot, and a tick for every event.
+    fn draw(&self, scene: &mut Scene, bottom: f64) {
+        let baseline = bottom - FOOT - LINE * crate::stats::count(self.line) - 0.2 * LABEL;
+        let (first, last) = (self.at[0], self.at[self.at.len() - 1]);
+        scene.line(vec![(first, baseline - 0.75 * LABEL), (first, bottom)], tint(self.color, 0.75), 1.0);
+        scene.text((first + 4.0, baseline), &self.words, (LABEL, shade(self.color), Hold::Start));
+        if last - first >= 2.0 {
+            scene.line(vec![(first, bottom - 3.0), (last, bottom - 3.0)], self.color, 1.0);
+        }
+        self.ticks(scene, (bottom - 6.0, bottom));
+    }
+
+    fn draw_lane(&self, scene: &mut Scene, frame: &Frame, bottom: f64) {
+        let foot = bottom - 8.0 - LANE * crate::stats::count(self.line);
+        scene.line(vec![(frame.left, foot), (frame.right, foot)], GRID, 1.0);
+        self.ticks(scene, (foot - LANE + 4.0, foot));
+        scene.text((frame.right + 10.0, foot - 2.0), &self.words, (LABEL, shade(self.color), Hold::Start));
+    }
+
+    /// A tick for every event that can be told from the one before it.
+    fn ticks(&self, scene: &mut Scene, (top, bottom): (f64, f64)) {
+        let mut before = f64::NEG_INFINITY;
+        for x in &self.at {
+            if x - before >= 0.5 {
+                scene.line(vec![(*x, top), (*x, bottom)], self.color, 1.0);
+                before = *x;
+            }
         }
     }
 }
@@ -195,7 +244,7 @@ mod tests {
             for (i, (text, a)) in boxes.iter().enumerate() {
                 assert!(a.inside(860.0, scene.height) && a.top >= 60.0, "{n}: `{text}` {a:?}");
                 assert!(boxes[i + 1..].iter().all(|(_, b)| !a.overlaps(b)), "{n}: `{text}`");
-                for other in &band.labels {
+                for other in band.labels.iter().filter(|_| band.lanes.is_none()) {
                     let x = other.at[0];
                     let top = scene.height - FOOT - LINE * other.line as f64 - LABEL;
                     let crosses = a.left < x && x < a.right && a.bottom > top + LABEL;
@@ -206,8 +255,16 @@ mod tests {
     }
 
     #[test]
-    fn more_kinds_than_lines_become_one_count() {
-        let marks: Vec<Mark> = (0..300).map(|k| mark(k % 9, &format!("kind-{k}"))).collect();
-        assert_eq!(words(&arrange(&marks, &TIME, &FRAME, 852.0)), ["300 events"]);
+    fn crowds_everywhere_get_a_lane_for_each_kind() {
+        let kinds = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "k", "l", "m", "n", "o"];
+        let of = |n: usize| -> Vec<Mark> {
+            (0..1_400).map(|k| mark(k * 7 % 1_000, kinds[usize::try_from(k).unwrap() % n])).collect()
+        };
+        assert!(arrange(&of(3), &TIME, &FRAME, 852.0).lanes.is_none(), "three kinds still have room");
+        let band = arrange(&of(14), &TIME, &FRAME, 852.0);
+        assert!(band.lanes.is_some());
+        assert_eq!(band.labels.len(), MOST_LANES);
+        assert_eq!((words(&band)[0], words(&band)[11]), ("100 a", "300 of other kinds"));
+        assert_eq!(band.labels.iter().map(|label| label.at.len()).sum::<usize>(), 1_400);
     }
 }

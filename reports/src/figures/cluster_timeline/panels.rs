@@ -3,7 +3,7 @@
 use super::super::axis::{self, Scale};
 use super::super::legend::{self, Swatch};
 use super::super::render::text_width;
-use super::super::scene::{Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted, shade, tint};
+use super::super::scene::{Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted, shade, text_frame, tint};
 use super::super::spread::spread_within;
 use super::Group;
 use super::stretches::Stretches;
@@ -84,7 +84,7 @@ fn end_labels(scene: &mut Scene, frame: &Frame, mut labels: Vec<(f64, String, Rg
 fn columns(stretches: &Stretches<'_>, time: &Scale, frame: &Frame) -> Vec<(f64, f64)> {
     #[expect(clippy::cast_precision_loss, reason = "microseconds of real times, on paper")]
     let x = |at: i64| time.x(at as f64, frame);
-    (0..stretches.len()).map(|k| (x(stretches.from_us(k)), x(stretches.to_us(k)))).collect()
+    (0..stretches.len()).map(|k| (x(stretches.start_us(k)), x(stretches.end_us(k)))).collect()
 }
 
 /// A line that keeps its height over each stretch.
@@ -154,6 +154,8 @@ fn latency(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>
     head(scene, frame, &format!("time from first try to answer, {unit} (logarithmic)"));
     if high <= 0.0 {
         let middle = ((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0);
+        let covered = text_frame(middle, "no request was answered", LABEL, Hold::Middle);
+        scene.area(&covered, (255, 255, 255));
         scene.text(middle, "no request was answered", (LABEL, SOFT, Hold::Middle));
         return;
     }
@@ -172,7 +174,7 @@ fn latency(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>
     for ((name, values), color) in ["P50", "P95", "P99"].into_iter().zip(&series).zip(QUANTILES) {
         for line in pieces(values, |k, s| ((columns[k].0 + columns[k].1) / 2.0, scale.y(s * factor, frame))) {
             match line[..] {
-                [only] => scene.dot(only, 2.0, color),
+                [only] => scene.dot(only, 3.0, color),
                 _ => scene.line(line, color, 1.75),
             }
         }

@@ -61,11 +61,11 @@ impl<'a> Stretches<'a> {
         self.timeline.start.micros().saturating_add(self.timeline.interval.micros().saturating_mul(intervals))
     }
 
-    pub(super) fn from_us(&self, k: usize) -> i64 {
+    pub(super) fn start_us(&self, k: usize) -> i64 {
         self.moment_us(self.range(k).start)
     }
 
-    pub(super) fn to_us(&self, k: usize) -> i64 {
+    pub(super) fn end_us(&self, k: usize) -> i64 {
         self.moment_us(self.range(k).end)
     }
 
@@ -164,6 +164,6 @@ mod tests {
         assert_eq!(stretches.rate(0, |row| row.offered), 3.0);
         assert_eq!(stretches.greatest(0, |row| row.p95_s), Some(0.5));
         let last = stretches.len() - 1;
-        assert_eq!(stretches.to_us(last) - stretches.from_us(last), 15_000_000, "331 intervals leave one over");
+        assert_eq!(stretches.end_us(last) - stretches.start_us(last), 15_000_000, "331 intervals leave one over");
     }
 }

@@ -33,12 +33,16 @@ pub struct ScenarioRun {
     pub kernel: String,
     /// Seed of all draws.
     pub seed: u64,
+    /// Seconds from the start that count in the timeline and in the conservation alone, and in no other total.
+    pub warm_up_s: f64,
     /// Answers later than this are bad, in seconds; `None` without an objective, or with one for each class of requests.
     pub objective_s: Option<f64>,
     /// What happened, by interval.
     pub timeline: Timeline,
     /// Sums over the run.
     pub totals: Totals,
+    /// Where every request is.
+    pub conservation: Conservation,
     /// One per service of the timeline, by id.
     pub services: Vec<ServiceTotals>,
     /// Changes of replicas that somebody decided, in order of time.
@@ -49,7 +53,7 @@ pub struct ScenarioRun {
     pub provenance: Vec<Fact>,
 }
 
-/// Sums over a run.
+/// Sums over a run without its warm-up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
@@ -59,8 +63,6 @@ pub struct Totals {
     pub retries: u64,
     /// Requests that failed, or were answered too late.
     pub bad: u64,
-    /// Where the offered requests went, each once: answered, failed, still waiting, and whatever else the kernel knows.
-    pub ends: Vec<EndCount>,
     /// From first try to answer, of the requests answered.
     pub latency: Latency,
     /// Pod-seconds of ready, starting and terminating pods.
@@ -69,11 +71,21 @@ pub struct Totals {
     pub costs: Vec<CostTerm>,
 }
 
+/// Requests of the whole run, warm-up included, and where they went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conservation {
+    /// Requests that clients began.
+    pub offered: u64,
+    /// Where they went, each once: answered, failed, under way, and whatever else the kernel knows.
+    pub ends: Vec<EndCount>,
+}
+
 /// How many requests ended in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndCount {
-    /// In a word: `answered`, `failed`, `waiting`.
+    /// In a word or two: `answered`, `failed`, `under way`.
     pub name: String,
     /// Requests.
     pub requests: u64,
@@ -127,7 +139,7 @@ impl Totals {
     }
 }
 
-/// A service over the whole run.
+/// A service over the run without its warm-up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTotals {
@@ -147,6 +159,31 @@ pub struct ServiceTotals {
     pub latency: Latency,
     /// Pod-seconds of ready, starting and terminating pods.
     pub pod_seconds: f64,
+}
+
+impl ServiceTotals {
+    /// What the timeline says of a service after the warm-up, with `cores` to a pod; latency and pod-seconds it cannot say.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "intervals and cores, for people to read")]
+    pub fn of_timeline(timeline: &Timeline, service: usize, (warm_up_s, cores): (f64, f64)) -> Self {
+        let interval_s = timeline.interval.as_secs_f64();
+        let services = timeline.services.len().max(1);
+        let counts = |interval: usize| (interval + 1) as f64 * interval_s > warm_up_s;
+        let all = timeline.service_rows.iter().skip(service).step_by(services).enumerate();
+        let rows: Vec<_> = all.filter(|(interval, _)| counts(*interval)).map(|(_, row)| row).collect();
+        let ready: f64 = rows.iter().map(|row| f64::from(row.ready)).sum();
+        let cpu_s: f64 = rows.iter().map(|row| row.cpu_s).sum();
+        let had_s = ready * interval_s * cores;
+        Self {
+            name: timeline.services.get(service).cloned().unwrap_or_default(),
+            calls: rows.iter().map(|row| row.arrived).sum(),
+            failed: rows.iter().map(|row| row.failed).sum(),
+            mean_ready: if rows.is_empty() { 0.0 } else { ready / crate::stats::count(rows.len()) },
+            most_ready: rows.iter().map(|row| row.ready).max().unwrap_or(0),
+            utilisation: (had_s > 0.0).then(|| cpu_s / had_s),
+            ..Self::default()
+        }
+    }
 }
 
 /// A change of replicas.
@@ -176,6 +213,12 @@ impl ScenarioRun {
     #[must_use]
     pub fn seconds(&self) -> f64 {
         crate::stats::count(self.timeline.client_rows.len()) * self.timeline.interval.as_secs_f64()
+    }
+
+    /// Simulated seconds that count in the totals.
+    #[must_use]
+    pub fn counted_seconds(&self) -> f64 {
+        (self.seconds() - self.warm_up_s).max(0.0)
     }
 
     /// Whether every list of the run is as long as the timeline says, and its scales ascend: what the figures rely on.

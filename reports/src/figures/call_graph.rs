@@ -97,7 +97,7 @@ fn scene(run: &ScenarioRun, links: &[Link], heading: &super::place::Heading) -> 
         let frame = Frame { left: x, top: y, right: x + BOX.0, bottom: y + BOX.1 };
         match id.checked_sub(1) {
             None => clients(&mut scene, &frame, run),
-            Some(service) => service_box(&mut scene, &frame, (&run.services[service], run.seconds())),
+            Some(service) => service_box(&mut scene, &frame, (&run.services[service], run.counted_seconds())),
         }
     }
     scene
@@ -126,11 +126,11 @@ fn outline(scene: &mut Scene, frame: &Frame, (fill, edge): (Rgb, Rgb)) {
 
 fn clients(scene: &mut Scene, frame: &Frame, run: &ScenarioRun) {
     outline(scene, frame, ((0xf2, 0xf2, 0xf0), SOFT));
-    let rate = per_second(run.totals.offered, run.seconds());
+    let rate = per_second(run.totals.offered, run.counted_seconds());
     let bad = run.totals.bad_share().map_or_else(|| "–".to_owned(), |share| percent(share, 2));
     let sent = match run.totals.retries {
         0 => format!("{rate} requests/s"),
-        retries => format!("{rate}/s + {} retries/s", per_second(retries, run.seconds())),
+        retries => format!("{rate}/s + {} retries/s", per_second(retries, run.counted_seconds())),
     };
     let lines = [sent, format!("{bad} % bad · P95 {}", duration(run.totals.latency.p95_s))];
     words(scene, frame, "clients", &lines);

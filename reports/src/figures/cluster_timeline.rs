@@ -11,7 +11,7 @@ mod stretches;
 
 use super::axis::{self, Scale};
 use super::place::Heading;
-use super::scene::{Frame, Scene};
+use super::scene::{Frame, Rgb, Scene};
 use super::{Figure, Sketch, finish};
 use crate::error::ReportError;
 use crate::format::{csv_field, duration, grouped, percent, slug};
@@ -28,6 +28,8 @@ const TOP: f64 = 62.0;
 /// Services with a panel of their own; one more is not worth folding.
 const MOST_SERVICES: usize = 6;
 const MOST_POOLS: usize = 4;
+/// Behind what counts in no total.
+const WARM_UP: Rgb = (0xf1, 0xf0, 0xea);
 
 /// Services, or pools, that share a panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +116,10 @@ fn scene(
     let mut scene = Scene::new(WIDTH, y + 26.0);
     scene.heading(heading);
     for (i, (panel, frame)) in panels.iter().zip(&frames).enumerate() {
+        let warm = Frame { right: time.x(time.low + 1e6 * run.warm_up_s, frame), ..*frame };
+        if warm.right > warm.left {
+            scene.area(&warm, WARM_UP);
+        }
         axis::time_axis(&mut scene, frame, &time, i + 1 == panels.len());
         panel.draw(&mut scene, frame, (run, stretches, &time));
         band.lines(&mut scene, frame);
@@ -146,6 +152,9 @@ fn caption(run: &ScenarioRun, stretches: &Stretches<'_>, services: &[Group]) -> 
              highest quantile of any interval.",
             duration(Some(stretches.seconds()))
         );
+    }
+    if run.warm_up_s > 0.0 {
+        text += &format!(" The first {} (shaded) are warm-up and count in no total.", duration(Some(run.warm_up_s)));
     }
     if !run.timeline.marks.is_empty() {
         text += " Events of one kind that lie close together share a label; all of them are in the table of events.";

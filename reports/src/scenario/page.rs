@@ -92,7 +92,7 @@ fn headline(run: &ScenarioRun) -> String {
     format!(
         "{} requests in {}: {bad}, P95 {}{retries}; {} pod-seconds{pods}; J = {}.",
         grouped(totals.offered as f64, 0),
-        duration(Some(run.seconds())),
+        duration(Some(run.counted_seconds())),
         duration(totals.latency.p95_s),
         grouped(totals.pod_seconds, 0),
         grouped(totals.j(), 0),
@@ -106,6 +106,7 @@ fn provenance(run: &ScenarioRun) -> Vec<Fact> {
     add("kernel", run.kernel.clone());
     add("seed", run.seed.to_string());
     add("start", if is_relative(start) { String::new() } else { iso_moment(start) });
+    add("warm-up", if run.warm_up_s > 0.0 { duration(Some(run.warm_up_s)) } else { String::new() });
     add("interval", duration(Some(run.timeline.interval.as_secs_f64())));
     add("report", format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")));
     facts.retain(|fact| !fact.value.is_empty());

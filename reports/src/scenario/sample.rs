@@ -4,7 +4,7 @@ use seatrial_core::rand::{Stream, standard_normal, uniform};
 use seatrial_core::record::timeline::{ClientRow, Edge, Mark, Percentiles, PoolRow, ServiceRow, Timeline};
 use seatrial_core::time::{Span, Timestamp};
 
-use super::{CostTerm, Decision, EndCount, Latency, ScenarioRun, ServiceTotals, Totals};
+use super::{Conservation, CostTerm, Decision, EndCount, Latency, ScenarioRun, ServiceTotals, Totals};
 use crate::model::Fact;
 
 const INTERVAL_S: i64 = 15;
@@ -237,7 +237,9 @@ fn summed(mut timeline: Timeline, calls: &[(Option<usize>, usize, f64)], interva
             .to_owned(),
         kernel: "events".to_owned(),
         seed: 7,
+        warm_up_s: 0.0,
         objective_s: Some(0.3),
+        conservation: conservation(&timeline),
         decisions: vec![decision(50, 8, 18, "utilisation 0.97 of 0.75"), decision(100, 18, 9, "")],
         notes: vec!["Synthetic data of a test: no result.".to_owned()],
         provenance: vec![Fact { name: "revision".to_owned(), value: "a85ab61".to_owned() }],
@@ -247,17 +249,22 @@ fn summed(mut timeline: Timeline, calls: &[(Option<usize>, usize, f64)], interva
     }
 }
 
+fn conservation(timeline: &Timeline) -> Conservation {
+    let sum = |of: fn(&ClientRow) -> u64| timeline.client_rows.iter().map(of).sum::<u64>();
+    let end = |name: &str, requests: u64| EndCount { name: name.to_owned(), requests };
+    let (offered, done, failed) = (sum(|row| row.offered), sum(|row| row.done), sum(|row| row.failed));
+    let ends = vec![end("answered", done), end("failed", failed), end("under way", offered - done - failed)];
+    Conservation { offered, ends }
+}
+
 fn totals(timeline: &Timeline, services: &[ServiceTotals]) -> Totals {
     let sum = |of: fn(&ClientRow) -> u64| timeline.client_rows.iter().map(of).sum::<u64>();
     let pod_seconds = services.iter().map(|service| service.pod_seconds).sum();
-    let end = |name: &str, requests: u64| EndCount { name: name.to_owned(), requests };
     let term = |name: &str, amount: f64, price: f64| CostTerm { name: name.to_owned(), amount, price };
-    let (offered, done, failed) = (sum(|row| row.offered), sum(|row| row.done), sum(|row| row.failed));
     Totals {
-        offered,
+        offered: sum(|row| row.offered),
         retries: sum(|row| row.retries),
         bad: sum(|row| row.bad),
-        ends: vec![end("answered", done), end("failed", failed), end("waiting", offered - done - failed)],
         latency: Latency { p50_s: Some(0.062), p95_s: Some(0.41), p99_s: Some(1.9), p999_s: Some(4.2) },
         pod_seconds,
         costs: vec![
@@ -310,6 +317,7 @@ pub(crate) fn dead(intervals: usize) -> ScenarioRun {
     }
     run.timeline.latency_counts.fill(0);
     run.totals = totals(&run.timeline, &[]);
+    run.conservation = conservation(&run.timeline);
     run.totals.latency = Latency::default();
     let name = run.services[0].name.clone();
     run.services = vec![ServiceTotals { name, ..ServiceTotals::default() }];
@@ -346,6 +354,7 @@ pub(crate) fn marked() -> ScenarioRun {
 pub(crate) fn all() -> Vec<(&'static str, ScenarioRun)> {
     let mut free = shop();
     free.objective_s = None;
+    free.warm_up_s = 240.0;
     free.timeline.start = Timestamp::from_secs(898_387_200);
     for mark in &mut free.timeline.marks {
         mark.at = Timestamp::from_micros(mark.at.micros() + 898_387_200_000_000);

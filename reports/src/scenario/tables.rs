@@ -27,7 +27,7 @@ pub(super) fn services(run: &ScenarioRun) -> Table {
         let failed = share(service.failed, service.calls);
         [
             service.name.clone(),
-            short(service.calls as f64 / run.seconds().max(1e-9)),
+            short(service.calls as f64 / run.counted_seconds().max(1e-9)),
             failed.map_or_else(|| "–".to_owned(), |share| percent(share, 2)),
             grouped(service.mean_ready, 1),
             service.most_ready.to_string(),
@@ -39,7 +39,7 @@ pub(super) fn services(run: &ScenarioRun) -> Table {
         ]
     };
     table(
-        "Services over the whole run; latency from arrival at the service to completion",
+        "Services; latency from arrival at the service to completion",
         [
             "service",
             "calls/s",
@@ -155,15 +155,16 @@ fn decisions_csv(run: &ScenarioRun) -> String {
     out
 }
 
-/// `1,000 requests offered = 980 answered + 15 failed + 5 waiting`, and whether it is so.
+/// `1,000 requests offered = 980 answered + 15 failed + 5 under way`, and whether it is so.
 pub(super) fn conservation(run: &ScenarioRun) -> (String, bool) {
-    let totals = &run.totals;
+    let totals = &run.conservation;
     let sum: u64 = totals.ends.iter().map(|end| end.requests).sum();
     let ends: Vec<String> = totals.ends.iter().map(|end| format!("{} {}", count(end.requests), end.name)).collect();
     let ends = if ends.is_empty() { "nothing".to_owned() } else { ends.join(" + ") };
     let line = format!("{} requests offered = {ends}", count(totals.offered));
     if sum == totals.offered {
-        return (line + ".", true);
+        let warm_up = if run.warm_up_s > 0.0 { " (warm-up included)" } else { "" };
+        return (format!("{line}{warm_up}."), true);
     }
     let (word, off) =
         if sum > totals.offered { ("too many", sum - totals.offered) } else { ("missing", totals.offered - sum) };

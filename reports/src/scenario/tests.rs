@@ -54,12 +54,12 @@ fn runs_of_all_shapes_have_a_page() {
 fn what_does_not_add_up_is_said() {
     let mut run = sample::shop();
     assert!(rendered(&run).contains("class=\"held soft\""));
-    run.totals.ends[0].requests -= 3;
+    run.conservation.ends[0].requests -= 3;
     let html = rendered(&run);
     assert!(html.contains("does not hold: 3 missing") && html.contains("class=\"broken\""));
-    run.totals.ends[0].requests += 5;
+    run.conservation.ends[0].requests += 5;
     assert!(rendered(&run).contains("does not hold: 2 too many"));
-    run.totals.ends.clear();
+    run.conservation.ends.clear();
     assert!(rendered(&run).contains("requests offered = nothing does not hold"));
 }
 
@@ -69,6 +69,34 @@ fn j_is_the_sum_of_its_terms() {
     let totals = Totals { costs: vec![term(100.0, 1.0), term(3.0, 5.0)], bad: 1, offered: 4, ..Totals::default() };
     assert_eq!((totals.j(), totals.bad_share()), (115.0, Some(0.25)));
     assert_eq!(Totals::default().bad_share(), None);
+}
+
+/// Two services, three intervals of 10 s of which the first is warm-up; worked by hand.
+#[test]
+fn totals_of_a_service_leave_the_warm_up_out() {
+    use seatrial_core::record::timeline::ServiceRow;
+    let row = |ready, arrived, cpu_s| ServiceRow { ready, arrived, cpu_s, failed: 1, ..ServiceRow::default() };
+    let mut timeline = sample::single(3).timeline;
+    timeline.interval = seatrial_core::time::Span::from_secs(10);
+    timeline.services = vec!["a".to_owned(), "b".to_owned()];
+    let other = row(99, 99, 99.0);
+    timeline.service_rows = vec![other, row(9, 500, 80.0), other, row(2, 100, 30.0), other, row(4, 300, 90.0)];
+    let b = ServiceTotals::of_timeline(&timeline, 1, (10.0, 4.0));
+    assert_eq!((b.name.as_str(), b.calls, b.failed, b.mean_ready, b.most_ready), ("b", 400, 2, 3.0, 4));
+    assert_eq!(b.utilisation, Some(0.5));
+    assert_eq!(ServiceTotals::of_timeline(&timeline, 1, (99.0, 4.0)).utilisation, None);
+}
+
+#[test]
+fn the_warm_up_is_shown_and_not_counted() {
+    let (_, dated) = sample::all().remove(1);
+    assert_eq!((dated.seconds(), dated.counted_seconds()), (1_800.0, 1_560.0));
+    let html = rendered(&dated);
+    for word in ["(warm-up included).", "requests in 26 min:", "The first 4 min (shaded) are warm-up", "<dd>4 min</dd>"]
+    {
+        assert!(html.contains(word), "{word}");
+    }
+    assert!(!rendered(&sample::shop()).contains("warm-up"));
 }
 
 #[test]

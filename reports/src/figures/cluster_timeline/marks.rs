@@ -13,7 +13,7 @@ use super::super::render::text_width;
 use super::super::scene::{Frame, GRID, Hold, LABEL, Rgb, Scene, fitted, shade, tint};
 
 /// How wide a label of one event may be, and how many lines all may take: in full, cut, and by kind alone.
-const WAYS: [(Wording, usize); 3] = [(Wording::Text(210.0), 8), (Wording::Text(140.0), 8), (Wording::Kind, 6)];
+const WAYS: [(Wording, usize); 3] = [(Wording::Text(210.0), 8), (Wording::Text(140.0), 8), (Wording::Kind, 10)];
 const LINE: f64 = 1.25 * LABEL;
 /// Below the labels: room for the ticks of all events.
 const FOOT: f64 = 12.0;
@@ -21,6 +21,8 @@ const FOOT: f64 = 12.0;
 const NEAR: f64 = 8.0;
 /// Events further apart than this share no label: there would be nothing left to see.
 const FAR: f64 = 45.0;
+/// Nor do events that one after the other reach further than this.
+const LONGEST: f64 = 120.0;
 const MOST_LANES: usize = 12;
 const LANE: f64 = 1.2 * LABEL;
 
@@ -72,7 +74,8 @@ pub(super) fn arrange(marks: &[Mark], time: &Scale, frame: &Frame, edge: f64) ->
         for (wording, most) in WAYS {
             let labels = stacked(by_kind(&seen, near, wording), wording, edge);
             let lines = labels.iter().map(|label| label.line + 1).max().unwrap_or(0);
-            if lines <= most {
+            let longest = labels.iter().map(|label| label.at[label.at.len() - 1] - label.at[0]).fold(0.0, f64::max);
+            if lines <= most && longest <= LONGEST {
                 return Band { labels, lines, lanes: None };
             }
         }
@@ -260,7 +263,7 @@ mod tests {
         let of = |n: usize| -> Vec<Mark> {
             (0..1_400).map(|k| mark(k * 7 % 1_000, kinds[usize::try_from(k).unwrap() % n])).collect()
         };
-        assert!(arrange(&of(3), &TIME, &FRAME, 852.0).lanes.is_none(), "three kinds still have room");
+        assert_eq!(words(&arrange(&of(3), &TIME, &FRAME, 852.0)), ["467 a", "467 b", "466 c"]);
         let band = arrange(&of(14), &TIME, &FRAME, 852.0);
         assert!(band.lanes.is_some());
         assert_eq!(band.labels.len(), MOST_LANES);

@@ -3,7 +3,9 @@
 use super::super::axis::{self, Scale};
 use super::super::legend::{self, Swatch};
 use super::super::render::text_width;
-use super::super::scene::{Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted, shade, text_frame, tint};
+use super::super::scene::{
+    Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted, fitted_within, shade, text_frame, tint,
+};
 use super::super::spread::spread_within;
 use super::Group;
 use super::stretches::Stretches;
@@ -75,7 +77,7 @@ fn end_labels(scene: &mut Scene, frame: &Frame, mut labels: Vec<(f64, String, Rg
     let places = spread_within(&wished, 1.2 * LABEL, (frame.top, frame.bottom));
     for ((y, words, color), place) in labels.into_iter().zip(places) {
         scene.line(vec![(frame.right + 2.0, y), (frame.right + 12.0, place)], tint(color, 0.7), 1.0);
-        let words = fitted(&words, LABEL, super::RIGHT - 24.0);
+        let words = fitted_within(&words, LABEL, super::RIGHT - 24.0);
         scene.text((frame.right + 16.0, place + 0.36 * LABEL), &words, (LABEL, shade(color), Hold::Start));
     }
 }

@@ -15,7 +15,7 @@ use crate::format::{csv_field, duration, grouped, percent, short, slug};
 use crate::scenario::{ScenarioRun, ServiceTotals, share};
 use layout::{Layout, Link, Sizes};
 
-const BOX: (f64, f64) = (172.0, 64.0);
+const BOX: (f64, f64) = (180.0, 64.0);
 /// Between boxes of a layer, and between layers.
 const ACROSS: f64 = 18.0;
 const SMALL: f64 = 12.0;
@@ -127,7 +127,7 @@ fn outline(scene: &mut Scene, frame: &Frame, (fill, edge): (Rgb, Rgb)) {
 fn clients(scene: &mut Scene, frame: &Frame, run: &ScenarioRun) {
     outline(scene, frame, ((0xf2, 0xf2, 0xf0), SOFT));
     let rate = per_second(run.totals.offered, run.counted_seconds());
-    let bad = run.totals.bad_share().map_or_else(|| "–".to_owned(), |share| percent(share, 2));
+    let bad = run.totals.bad_share().map_or_else(|| "–".to_owned(), |share| short(100.0 * share));
     let sent = match run.totals.retries {
         0 => format!("{rate} requests/s"),
         retries => format!("{rate}/s + {} retries/s", per_second(retries, run.counted_seconds())),

@@ -77,10 +77,3 @@ fn names_from_outside_cannot_inject_markup() {
         assert!(!figure.svg.contains("<script"), "{}", figure.id);
     }
 }
-
-#[test]
-fn dump_for_eyes() {
-    for (_, figure) in drawn().into_iter().rev().take(2) {
-        png_to(&figure.scene, &std::path::PathBuf::from("/tmp/figs").join(format!("{}.png", figure.id))).unwrap();
-    }
-}

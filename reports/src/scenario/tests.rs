@@ -156,10 +156,3 @@ fn tables_are_rectangular() {
         }
     }
 }
-
-#[test]
-fn dump_for_eyes() {
-    for (name, run) in sample::all() {
-        write_scenario(&std::path::PathBuf::from("/tmp/figs/runs").join(name), &run).unwrap();
-    }
-}

@@ -12,8 +12,12 @@ use super::super::axis::Scale;
 use super::super::render::text_width;
 use super::super::scene::{Frame, GRID, Hold, LABEL, Rgb, Scene, fitted, shade, tint};
 
-/// How wide a label of one event may be, and how many lines all may take: in full, cut, and by kind alone.
-const WAYS: [(Wording, usize); 3] = [(Wording::Text(210.0), 8), (Wording::Text(140.0), 8), (Wording::Kind, 10)];
+/// What labels say, and how many lines all may take: texts, or kinds and texts where there is room.
+const WAYS: [(Wording, usize); 2] = [(Wording::Text, 6), (Wording::Kind, 10)];
+/// A text is cut at this width.
+const WIDEST: f64 = 210.0;
+/// A text that is cut shorter than this says less than its kind.
+const SHORTEST: f64 = 90.0;
 const LINE: f64 = 1.25 * LABEL;
 /// Below the labels: room for the ticks of all events.
 const FOOT: f64 = 12.0;
@@ -30,10 +34,10 @@ const BAD: Rgb = (0xc0, 0x4a, 0x00);
 const GOOD: Rgb = (0x00, 0x7f, 0x5c);
 const CHANGE: Rgb = (0x00, 0x62, 0xa0);
 
-/// What a label of one event says: its text up to a width, or its kind.
+/// What a label of one event says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wording {
-    Text(f64),
+    Text,
     Kind,
 }
 
@@ -43,6 +47,8 @@ struct Placed {
     /// Pixels of its events, ascending.
     at: Vec<f64>,
     words: String,
+    /// Of a single event.
+    text: Option<String>,
     color: Rgb,
     /// Counted from below.
     line: usize,
@@ -72,11 +78,11 @@ pub(super) fn arrange(marks: &[Mark], time: &Scale, frame: &Frame, edge: f64) ->
     let mut near = NEAR;
     while near < FAR {
         for (wording, most) in WAYS {
-            let labels = stacked(by_kind(&seen, near, wording), wording, edge);
+            let labels = stacked(by_kind(&seen, near, wording), edge);
             let lines = labels.iter().map(|label| label.line + 1).max().unwrap_or(0);
             let longest = labels.iter().map(|label| label.at[label.at.len() - 1] - label.at[0]).fold(0.0, f64::max);
             if lines <= most && longest <= LONGEST {
-                return Band { labels, lines, lanes: None };
+                return Band { labels: with_texts(labels, edge), lines, lanes: None };
             }
         }
         near *= 1.5;
@@ -100,7 +106,7 @@ fn lanes(seen: &[(f64, &Mark)], frame: &Frame) -> Band {
     let lane = |(i, (kind, mut at)): (usize, (&str, Vec<f64>))| {
         at.sort_by(f64::total_cmp);
         let words = fitted(&format!("{} {}", at.len(), kind.replace('-', " ")), LABEL, super::RIGHT - 14.0);
-        Placed { at, words, color: color(kind), line: lines - 1 - i }
+        Placed { at, words, text: None, color: color(kind), line: lines - 1 - i }
     };
     Band { labels: kinds.into_iter().enumerate().map(lane).collect(), lines, lanes: Some(*frame) }
 }
@@ -115,12 +121,17 @@ fn by_kind(seen: &[(f64, &Mark)], near: f64, wording: Wording) -> Vec<Placed> {
     for (kind, mut events) in kinds {
         events.sort_by(|a, b| a.0.total_cmp(&b.0));
         for crowd in events.chunk_by(|a, b| b.0 - a.0 < near) {
-            let words = match crowd {
-                [(_, text)] if !text.is_empty() && wording != Wording::Kind => (*text).to_owned(),
-                [_] => kind.replace('-', " "),
-                many => format!("{} × {}", many.len(), kind.replace('-', " ")),
+            let text = match crowd {
+                [(_, text)] if !text.is_empty() => Some((*text).to_owned()),
+                _ => None,
             };
-            labels.push(Placed { at: crowd.iter().map(|(x, _)| *x).collect(), words, color: color(kind), line: 0 });
+            let words = match (&text, wording) {
+                (Some(text), Wording::Text) => fitted(text, LABEL, WIDEST),
+                _ if crowd.len() == 1 => kind.replace('-', " "),
+                _ => format!("{} × {}", crowd.len(), kind.replace('-', " ")),
+            };
+            let at = crowd.iter().map(|(x, _)| *x).collect();
+            labels.push(Placed { at, words, text, color: color(kind), line: 0 });
         }
     }
     // By their place; at one place the order of the kinds.
@@ -129,18 +140,28 @@ fn by_kind(seen: &[(f64, &Mark)], near: f64, wording: Wording) -> Vec<Placed> {
 }
 
 /// Puts labels onto lines, each above all that begin under it.
-fn stacked(mut labels: Vec<Placed>, wording: Wording, edge: f64) -> Vec<Placed> {
+fn stacked(mut labels: Vec<Placed>, edge: f64) -> Vec<Placed> {
     for i in (0..labels.len()).rev() {
         let left = labels[i].at[0];
-        let widest = match wording {
-            Wording::Text(widest) => widest,
-            Wording::Kind => f64::INFINITY,
-        };
-        let words = fitted(&labels[i].words, LABEL, widest.min(edge - left - 4.0));
+        let words = fitted(&labels[i].words, LABEL, edge - left - 4.0);
         let right = left + 4.0 + text_width(&words, LABEL) + 8.0;
         let under = labels[i + 1..].iter().take_while(|label| label.at[0] < right);
         let line = under.map(|label| label.line + 1).max().unwrap_or(0);
         (labels[i].words, labels[i].line) = (words, line);
+    }
+    labels
+}
+
+/// Kinds become texts where there is room on their line: up to the next label that stands as high or higher.
+fn with_texts(mut labels: Vec<Placed>, edge: f64) -> Vec<Placed> {
+    for i in 0..labels.len() {
+        let (left, line) = (labels[i].at[0], labels[i].line);
+        let next = labels[i + 1..].iter().find(|label| label.line >= line).map_or(edge, |label| label.at[0] - 8.0);
+        let Some(text) = &labels[i].text else { continue };
+        let words = fitted(text, LABEL, WIDEST.min(next.min(edge) - left - 4.0));
+        if words == *text || text_width(&words, LABEL) >= SHORTEST {
+            labels[i].words = words;
+        }
     }
     labels
 }

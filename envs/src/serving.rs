@@ -56,6 +56,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
+use hdrhistogram::Histogram;
 use seatrial_core::time::{Span, Timestamp};
 
 pub use error::ServingError;
@@ -96,6 +97,8 @@ pub struct Serving {
     clients: ClientTotals,
     clients_closed: ClientTotals,
     latency: Latency,
+    /// Waits of calls whose service began, in microseconds, where somebody asked for them.
+    waits: Option<Histogram<u32>>,
     names: Vec<String>,
 }
 
@@ -162,6 +165,7 @@ impl Serving {
             clients: ClientTotals::default(),
             clients_closed: ClientTotals::default(),
             latency,
+            waits: None,
             names,
         }
     }

@@ -127,6 +127,9 @@ impl Serving {
         call.slot = slot;
         let service = &mut self.services[call.service as usize];
         service.begins(now.since(call.arrived));
+        if let Some(waits) = &mut self.waits {
+            waits.saturating_record(now.since(call.arrived).micros().cast_unsigned());
+        }
         let server = &mut self.servers[slot as usize];
         server.present += u32::from(is_new_here);
         let next = if server.is_dedicated() {

@@ -1,5 +1,5 @@
 //! Latencies: one histogram of the running interval, added to that of the whole run when the interval ends, so that a call is
-//! recorded once.
+//! recorded once. They are most of what a small world weighs: who forks worlds by the thousand leaves them out.
 
 use hdrhistogram::{CreationError, Histogram};
 use seatrial_core::record::timeline::Percentiles;
@@ -13,6 +13,7 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Latency {
+    is_recorded: bool,
     interval: Histogram<u32>,
     before: Histogram<u32>,
 }
@@ -20,12 +21,22 @@ pub(super) struct Latency {
 impl Latency {
     pub(super) fn new() -> Result<Self, CreationError> {
         let interval = Histogram::new_with_bounds(1, LONGEST_US, SIGNIFICANT_DIGITS)?;
-        Ok(Self { before: interval.clone(), interval })
+        Ok(Self { is_recorded: true, before: interval.clone(), interval })
+    }
+
+    /// Forgets everything and records nothing any more.
+    pub(super) fn leave_out(&mut self) {
+        self.is_recorded = false;
+        if let Ok(smallest) = Histogram::new_with_bounds(1, 2, 0) {
+            (self.interval, self.before) = (smallest.clone(), smallest);
+        }
     }
 
     #[inline]
     pub(super) fn record(&mut self, latency: Span) {
-        self.interval.saturating_record(latency.micros().cast_unsigned());
+        if self.is_recorded {
+            self.interval.saturating_record(latency.micros().cast_unsigned());
+        }
     }
 
     /// Everything recorded, in microseconds.

@@ -6,10 +6,16 @@ use seatrial_core::time::Timestamp;
 
 use super::Serving;
 use super::calls::{Call, NONE, State};
+use super::event::Event;
 use super::server::Phase;
 use super::totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
 use crate::ids::ServiceId;
 use crate::telemetry::counters::{IngressCounters, PodCounters};
+
+/// Longer waits count as a minute; clients are gone by then.
+const LONGEST_WAIT_US: u64 = 60_000_000;
+/// Small enough to be emptied at every decision.
+const WAIT_DIGITS: u8 = 2;
 
 impl Serving {
     /// Counters of the pod in a slot, brought up to `now`; zeros where no container runs.
@@ -24,6 +30,19 @@ impl Serving {
             cpu_s: server.cpu_s(now),
             in_flight: server.present,
         }
+    }
+
+    /// The slot of the pod that an event is about, if it is about one and not stale.
+    #[must_use]
+    pub fn slot_of(&self, event: &Event) -> Option<usize> {
+        let slot = match *event {
+            Event::Done { call, generation } => {
+                self.calls.is_alive(call, generation).then(|| self.calls.get(call).slot).filter(|slot| *slot != NONE)
+            }
+            Event::Departure { slot, .. } => Some(slot),
+            Event::Arrival { .. } | Event::Deadline { .. } | Event::Retry { .. } => None,
+        };
+        slot.map(|slot| slot as usize)
     }
 
     /// Calls in the pod of a slot, in service, queued at it, or waiting in it for calls of their own.
@@ -55,6 +74,29 @@ impl Serving {
     #[must_use]
     pub fn in_service(&self, service: ServiceId) -> u32 {
         self.services[service.index()].in_service
+    }
+
+    /// Records no latencies any more, and forgets those of before: a world without them is small to fork.
+    pub fn leave_out_latencies(&mut self) {
+        self.latency.leave_out();
+        self.services.iter_mut().for_each(|service| service.latency.leave_out());
+    }
+
+    /// From now on waits of all services are recorded; those of before are forgotten.
+    pub fn watch_waits(&mut self) {
+        match &mut self.waits {
+            Some(waits) => waits.reset(),
+            None => self.waits = Histogram::new_with_bounds(1, LONGEST_WAIT_US, WAIT_DIGITS).ok(),
+        }
+    }
+
+    /// A quantile in seconds of the time from arrival to the beginning of service, of calls whose service began since
+    /// [`Self::watch_waits`].
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "at most a minute")]
+    pub fn wait_quantile_s(&self, level: f64) -> Option<f64> {
+        let waits = self.waits.as_ref().filter(|waits| !waits.is_empty())?;
+        Some(waits.value_at_quantile(level).min(waits.max()) as f64 / 1e6)
     }
 
     /// What clients saw since the start.

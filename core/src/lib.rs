@@ -15,6 +15,7 @@
 
 pub mod bundle;
 pub mod control;
+mod hex;
 pub mod math;
 pub mod nets;
 pub mod observe;

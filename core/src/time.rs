@@ -2,6 +2,8 @@
 //!
 //! The origin of a [`Timestamp`] is the caller's (Unix time for real traces and the operator).
 
+pub mod civil;
+
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 use serde::{Deserialize, Serialize};

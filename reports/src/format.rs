@@ -1,5 +1,7 @@
 //! Numbers and dates as readers expect them: thousands separators, units said elsewhere, UTC dates without a clock.
 
+use seatrial_core::time::civil::civil_from_days;
+
 use crate::stats::Estimate;
 
 /// `value` with `decimals` digits after the point and commas between thousands; `–` if it is not finite.
@@ -67,6 +69,18 @@ pub fn percent(share: f64, decimals: usize) -> String {
     grouped(share * 100.0, decimals)
 }
 
+/// A duration with about three digits: `182 ms`, `1.23 s`, `12.5 min`; `–` if it is absent.
+#[must_use]
+pub fn duration(seconds: Option<f64>) -> String {
+    match seconds {
+        Some(s) if s.is_finite() && s.abs() < 1.0 => format!("{} ms", short(s * 1_000.0)),
+        Some(s) if s.is_finite() && s.abs() < 120.0 => format!("{} s", short(s)),
+        Some(s) if s.is_finite() && s.abs() < 7_200.0 => format!("{} min", short(s / 60.0)),
+        Some(s) if s.is_finite() => format!("{} h", short(s / 3_600.0)),
+        _ => "–".to_owned(),
+    }
+}
+
 /// `value [low, high]`, each through `show`; only the value if there is no interval.
 #[must_use]
 pub fn with_interval(estimate: Option<&Estimate>, show: impl Fn(f64) -> String) -> String {
@@ -82,18 +96,10 @@ pub fn with_interval(estimate: Option<&Estimate>, show: impl Fn(f64) -> String) 
 /// Microseconds of a day.
 pub const DAY_US: i64 = 86_400_000_000;
 
-/// Calendar date (UTC) of a moment: year, month, day. The algorithm of Howard Hinnant's `civil_from_days`.
+/// Calendar date (UTC) of a moment: year, month, day.
 #[must_use]
 pub const fn civil_date(at_us: i64) -> (i64, i64, i64) {
-    let shifted = at_us.div_euclid(DAY_US) + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    (year_of_era + era * 400 + (month <= 2) as i64, month, day)
+    civil_from_days(at_us.div_euclid(DAY_US))
 }
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -244,6 +250,23 @@ mod tests {
                 .chain([(1.0, "1"), (0.00067, "0.00067"), (0.000_02, "0.00002"), (0.0175, "0.0175")])
         {
             assert_eq!(short(value), expected);
+        }
+    }
+
+    #[test]
+    fn durations_choose_their_unit() {
+        for (seconds, expected) in [
+            (Some(0.0), "0 ms"),
+            (Some(0.000_25), "0.25 ms"),
+            (Some(0.182), "182 ms"),
+            (Some(1.234), "1.23 s"),
+            (Some(90.0), "90 s"),
+            (Some(1_800.0), "30 min"),
+            (Some(86_400.0), "24 h"),
+            (Some(f64::INFINITY), "–"),
+            (None, "–"),
+        ] {
+            assert_eq!(duration(seconds), expected);
         }
     }
 

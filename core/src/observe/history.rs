@@ -248,50 +248,43 @@ fn decode(code: u16) -> Option<f64> {
 
 /// Rings as strings of hexadecimal digits: a quarter of the bytes of a list of numbers, and exact.
 mod hex {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use serde::Deserializer;
+    use serde::de::Error as _;
 
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-    fn write(words: impl Iterator<Item = u32>, digits: u32) -> String {
-        let nibble = |word: u32, place: u32| char::from(DIGITS[(word >> (4 * place) & 15) as usize]);
-        words.flat_map(|word| (0..digits).rev().map(move |place| nibble(word, place))).collect()
-    }
-
-    fn read<'de, D: Deserializer<'de>>(source: D, digits: usize, length: usize) -> Result<Vec<u32>, D::Error> {
-        let text = String::deserialize(source)?;
-        if text.len() != digits * length || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    /// A ring is read whole or not at all.
+    fn ring<'de, D: Deserializer<'de>>(source: D, digits: usize, length: usize) -> Result<Vec<u64>, D::Error> {
+        let words = crate::hex::deserialize(source, digits, length)?;
+        if words.len() != length {
             return Err(D::Error::custom(format!("expected {} hexadecimal digits", digits * length)));
         }
-        let word =
-            |chunk: &[u8]| chunk.iter().fold(0, |word, digit| word << 4 | char::from(*digit).to_digit(16).unwrap_or(0));
-        Ok(text.as_bytes().chunks_exact(digits).map(word).collect())
+        Ok(words)
     }
 
     /// 16-bit codes.
     pub(super) mod codes {
-        use super::{Deserializer, Serializer};
+        use serde::{Deserializer, Serializer};
 
         pub(in super::super) fn serialize<S: Serializer>(codes: &[u16], out: S) -> Result<S::Ok, S::Error> {
-            out.serialize_str(&super::write(codes.iter().map(|code| u32::from(*code)), 4))
+            crate::hex::serialize(codes.iter().map(|code| u64::from(*code)), 4, out)
         }
 
         pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u16>, D::Error> {
-            let words = super::read(source, 4, super::super::COARSE_BINS)?;
+            let words = super::ring(source, 4, super::super::COARSE_BINS)?;
             Ok(words.into_iter().map(|word| (word & 0xffff) as u16).collect())
         }
     }
 
     /// Bits of single-precision numbers; what is not finite or negative is missing.
     pub(super) mod singles {
-        use super::{Deserializer, Serializer};
+        use serde::{Deserializer, Serializer};
 
         pub(in super::super) fn serialize<S: Serializer>(rates: &[f32], out: S) -> Result<S::Ok, S::Error> {
-            out.serialize_str(&super::write(rates.iter().map(|rate| rate.to_bits()), 8))
+            crate::hex::serialize(rates.iter().map(|rate| u64::from(rate.to_bits())), 8, out)
         }
 
         pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<f32>, D::Error> {
-            let words = super::read(source, 8, super::super::RECENT_SLOTS)?;
-            let rate = |word| Some(f32::from_bits(word)).filter(|rate| rate.is_finite() && *rate >= 0.0);
+            let words = super::ring(source, 8, super::super::RECENT_SLOTS)?;
+            let rate = |word: u64| Some(f32::from_bits(word as u32)).filter(|rate| rate.is_finite() && *rate >= 0.0);
             Ok(words.into_iter().map(|word| rate(word).unwrap_or(super::super::MISSING)).collect())
         }
     }

@@ -23,7 +23,9 @@ pub struct Timeline {
     pub pool_rows: Vec<PoolRow>,
     /// What clients saw, per interval.
     pub client_rows: Vec<ClientRow>,
-    /// Edges in seconds of the latency classes, ascending, one more than there are classes; the last one is infinite.
+    /// Edges in seconds of the latency classes, ascending, one more than there are classes; the last one is infinite, which JSON
+    /// writes as `null`.
+    #[serde(with = "open_ended")]
     pub latency_edges_s: Vec<f64>,
     /// Requests answered, by interval and latency from first try to answer: row `interval × classes + class`.
     pub latency_counts: Vec<u32>,
@@ -131,4 +133,45 @@ pub struct Edge {
     pub calls: u64,
     /// Of them failed.
     pub failed: u64,
+}
+
+/// JSON has no infinity.
+mod open_ended {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(edges_s: &[f64], out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(edges_s.iter().map(|edge_s| Some(*edge_s).filter(|edge_s| edge_s.is_finite())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<f64>, D::Error> {
+        let edges_s = Vec::<Option<f64>>::deserialize(source)?;
+        Ok(edges_s.into_iter().map(|edge_s| edge_s.unwrap_or(f64::INFINITY)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_back_from_json_with_its_last_class_open() {
+        let timeline = Timeline {
+            start: Timestamp::from_secs(5),
+            interval: Span::from_secs(15),
+            services: vec!["web".to_owned()],
+            pools: vec![],
+            service_rows: vec![ServiceRow {
+                latency: Percentiles { p50_s: Some(0.1), ..Percentiles::default() },
+                ..ServiceRow::default()
+            }],
+            pool_rows: vec![],
+            client_rows: vec![ClientRow::default()],
+            latency_edges_s: vec![0.0, 0.001, f64::INFINITY],
+            latency_counts: vec![1, 2],
+            marks: vec![],
+            edges: vec![],
+        };
+        let text = serde_json::to_string(&timeline).unwrap();
+        assert_eq!(serde_json::from_str::<Timeline>(&text).unwrap(), timeline, "{text}");
+    }
 }

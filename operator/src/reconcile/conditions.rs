@@ -72,10 +72,8 @@ reasons! {
     Paused,
     /// The spec asks for something that cannot be built.
     SpecRefused,
-    /// The target does not exist.
+    /// The target does not exist, or its kind has no scale subresource.
     TargetNotFound,
-    /// The target has no scale subresource.
-    TargetNotScalable,
     /// The target has no pods, or pods without CPU requests, so that nothing can be planned.
     NoCpuRequest,
     /// The namespace is being deleted.

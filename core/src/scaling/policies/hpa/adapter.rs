@@ -12,7 +12,7 @@ use super::calculator::{Answer, MetricError, Question, Tolerances};
 use super::memory::Memory;
 use super::normalise::{Limited, Limits, Normalised, Stabilised};
 use super::tally::{Grouping, PodReading, Tally};
-use crate::observe::{Feature, Observation, Pod, Pods};
+use crate::observe::{Feature, Observation, Pods};
 use crate::scaling::config::ConfigError;
 use crate::scaling::policies::{Ingredients, in_range};
 use crate::scaling::policy::{Proposal, Reason};
@@ -262,7 +262,7 @@ impl Adapter {
                     initial_readiness_delay: self.initial_readiness_delay,
                     fallback_percent: metric.target.max(100),
                 };
-                Tally::of_pods(pods.iter().map(reading), &grouping)
+                Tally::of_pods(pods.iter().map(PodReading::cpu), &grouping)
             }
         }
     }
@@ -339,17 +339,6 @@ fn reason(normalised: &Normalised, unchanged: bool) -> Reason {
         (Limited::No, Stabilised::Up | Stabilised::Down) => Reason::Stabilised,
         (Limited::No, Stabilised::No) if unchanged => Reason::WithinTolerance,
         (Limited::No, Stabilised::No) => Reason::Load,
-    }
-}
-
-fn reading(pod: &Pod) -> PodReading {
-    PodReading {
-        phase: pod.phase,
-        deleted: pod.deleted,
-        started_at: pod.started_at,
-        ready: pod.ready,
-        request_milli: pod.cpu_request_milli,
-        sample: pod.cpu,
     }
 }
 

@@ -202,7 +202,7 @@ pub fn sum(values_milli: &[i64]) -> i64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the controller computes in doubles")]
-fn to_f64(value: i64) -> f64 {
+pub(in crate::scaling::policies) fn to_f64(value: i64) -> f64 {
     value as f64
 }
 
@@ -211,7 +211,7 @@ fn to_i32(value: i64) -> i32 {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "saturates; NaN (0 of 0 replicas) is 0")]
-fn ceil(value: f64) -> i32 {
+pub(in crate::scaling::policies) fn ceil(value: f64) -> i32 {
     libm::ceil(value) as i32
 }
 

@@ -3,7 +3,7 @@
 //! Pods fall into four groups (ignored, unready, missing, counted) by the rules of the controller. Once added up, a decision
 //! costs the same for one pod and for a thousand; a source that only has counts fills the sums directly.
 
-use crate::observe::{CpuSample, PodCounts, PodPhase, ReadyCondition, ReadyStatus};
+use crate::observe::{CpuSample, Pod, PodCounts, PodPhase, ReadyCondition, ReadyStatus};
 use crate::time::{Span, Timestamp};
 
 /// One pod with its metric sample.
@@ -21,6 +21,21 @@ pub struct PodReading {
     pub request_milli: Option<i64>,
     /// Its sample of the metric, if there is one.
     pub sample: Option<CpuSample>,
+}
+
+impl PodReading {
+    /// What an observation knows of a pod, with its CPU use as the metric.
+    #[must_use]
+    pub const fn cpu(pod: &Pod) -> Self {
+        Self {
+            phase: pod.phase,
+            deleted: pod.deleted,
+            started_at: pod.started_at,
+            ready: pod.ready,
+            request_milli: pod.cpu_request_milli,
+            sample: pod.cpu,
+        }
+    }
 }
 
 /// How pods are grouped.

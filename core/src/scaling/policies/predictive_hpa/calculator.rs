@@ -3,6 +3,7 @@
 //! counts as its full request on the way down, pods that are being deleted still count with their samples, nothing is done
 //! about an answer that points against its ratio, and an external metric is divided by the replicas of the spec.
 
+use super::super::hpa::calculator::{ceil, to_f64};
 use super::super::hpa::tally::{Grouping, PodReading, Tally};
 use crate::observe::{Observation, Pod, PodPhase, Pods};
 use crate::time::{Span, Timestamp};
@@ -84,7 +85,7 @@ impl Calculator {
         match pods {
             Pods::Homogeneous(counts) => Tally::of_counts(counts, request_milli),
             Pods::Each(pods) => {
-                let mut tally = Tally::of_pods(pods.iter().map(reading), &grouping);
+                let mut tally = Tally::of_pods(pods.iter().map(PodReading::cpu), &grouping);
                 pods.iter().for_each(|pod| add_leaving(pod, &mut tally));
                 tally
             }
@@ -99,25 +100,4 @@ fn add_leaving(pod: &Pod, tally: &mut Tally) {
         tally.counted_usage = tally.counted_usage.saturating_add(sample.value_milli);
         tally.counted_requests = tally.counted_requests.saturating_add(pod.cpu_request_milli.unwrap_or(0));
     }
-}
-
-fn reading(pod: &Pod) -> PodReading {
-    PodReading {
-        phase: pod.phase,
-        deleted: pod.deleted,
-        started_at: pod.started_at,
-        ready: pod.ready,
-        request_milli: pod.cpu_request_milli,
-        sample: pod.cpu,
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the original computes in doubles")]
-fn to_f64(value: i64) -> f64 {
-    value as f64
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "saturates; NaN (0 of 0 replicas) is 0")]
-fn ceil(value: f64) -> i32 {
-    libm::ceil(value) as i32
 }

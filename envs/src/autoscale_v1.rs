@@ -10,8 +10,9 @@
 //! function of an environment's seed, its episode number and its actions: the size of the batch does not matter.
 
 mod env;
-mod loads;
-mod tables;
+pub(crate) mod loads;
+pub(crate) mod rows;
+pub(crate) mod tables;
 
 use std::sync::Arc;
 
@@ -27,7 +28,9 @@ pub use loads::{TrainingLoad, TrainingLoads};
 
 use crate::load::LoadError;
 use crate::scenario::{Scenario, ScenarioError};
+use crate::fluid::world::World;
 use env::{Fleet, Shared};
+use rows::Ground;
 use tables::{StartUpTable, WaitTable};
 
 /// How the environments are set up.
@@ -109,18 +112,21 @@ impl AutoscaleV1 {
         check(config)?;
         loads.check_room(config.episode_steps)?;
         let scenario = &config.scenario;
-        let world = crate::fluid::world::World::new(scenario);
+        let world = World::new(scenario);
         let shared = Shared {
-            world,
-            workload: scenario.workload,
+            ground: Ground {
+                world,
+                workload: scenario.workload,
+                guard: Guard::full(&scenario.workload, &config.guard)?,
+                waits: WaitTable::new(&world),
+                start_ups: StartUpTable::new(&world),
+                step_s: world.step.as_secs_f64(),
+                termination_s: world.termination.as_secs_f64(),
+                lag_slots: loads.lag_slots(),
+            },
             initial_rate_per_pod: scenario.initial_rate_per_pod,
-            guard: Guard::full(&scenario.workload, &config.guard)?,
             loads,
-            waits: WaitTable::new(&world),
-            start_ups: StartUpTable::new(&world),
             episode_steps: config.episode_steps,
-            step_s: world.step.as_secs_f64(),
-            termination_s: world.termination.as_secs_f64(),
             override_price: 0.0,
         };
         let fleet = Fleet::new(&shared, config.envs);

@@ -22,16 +22,16 @@ pub struct TrainingLoad {
 /// What an environment needs to know at the decision at the beginning of a slot and in that slot: one cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// True requests per second in this slot.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// Realised requests per second of the slot that is visible now; NaN if it is missing.
-    pub(super) visible_per_s: f64,
+    pub(crate) visible_per_s: f64,
     /// Standard normal of that slot's mean service time.
-    pub(super) visible_deviate: f64,
+    pub(crate) visible_deviate: f64,
     /// Median of the forecast made now; not positive if there is none.
-    pub(super) median: f64,
-    pub(super) ln_forecast: [f32; LEVEL_COUNT],
+    pub(crate) median: f64,
+    pub(crate) ln_forecast: [f32; LEVEL_COUNT],
 }
 
 /// The loads that episodes are drawn from, each as likely as its number of possible beginnings.

@@ -13,7 +13,7 @@ const CELLS: usize = 512;
 const WIDEST: f64 = 7.0;
 
 /// Erlang C by interpolation, exact to 1e-4 absolute (tested).
-pub(super) struct WaitTable {
+pub(crate) struct WaitTable {
     rows: Vec<WaitRow>,
     p_wait: Vec<f32>,
 }
@@ -25,7 +25,7 @@ struct WaitRow {
 }
 
 impl WaitTable {
-    pub(super) fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let most = usize::try_from(world.largest).unwrap_or(0);
         let mut rows = Vec::with_capacity(most + 1);
         let mut p_wait = Vec::with_capacity((most + 1) * (CELLS + 2));
@@ -62,7 +62,7 @@ impl WaitTable {
 
     /// Waiting at `rate` on `ready` pods.
     #[inline]
-    pub(super) fn waiting(&self, world: &World, rate: f64, ready: u32) -> Waiting {
+    pub(crate) fn waiting(&self, world: &World, rate: f64, ready: u32) -> Waiting {
         let index = ready as usize;
         let row = self.rows[index];
         let spare = row.capacity - rate;
@@ -97,13 +97,13 @@ fn exp_negative(x: f64) -> f64 {
 }
 
 /// Start-up of a pod in whole physics steps by comparing its draw with the distribution's steps.
-pub(super) struct StartUpTable {
+pub(crate) struct StartUpTable {
     /// `below[k]` = P(start-up rounds to at most k + 1 steps).
     below: Vec<f64>,
 }
 
 impl StartUpTable {
-    pub(super) fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let mut below = Vec::new();
         let mut steps = 1.5;
         loop {
@@ -118,7 +118,7 @@ impl StartUpTable {
 
     /// Steps of the pod with the given ordinal: what [`World::start_up`] draws.
     #[inline]
-    pub(super) fn steps(&self, seed: u64, ordinal: u64) -> u16 {
+    pub(crate) fn steps(&self, seed: u64, ordinal: u64) -> u16 {
         let unit = uniform(seed, Stream::PodStartUp, ordinal, 0);
         // At most `MOST_STEPS`, which fits.
         1 + self.below.iter().take_while(|p| **p < unit).count() as u16

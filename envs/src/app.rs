@@ -15,12 +15,12 @@ use thiserror::Error;
 
 use crate::episode::{CONSERVATION, Driver, EpisodeResult};
 use crate::fluid::costs::{CostTerms, DayCosts};
-use crate::fluid::network::Network;
+use crate::fluid::network::{Network, SettledService};
 use crate::fluid::node::Node;
 use crate::fluid::world::World;
 use crate::load::{LoadError, Traffic};
 use crate::scenario::CostWeights;
-use crate::spec::lower::{LowerError, Lowered, lower};
+use crate::spec::lower::{LowerError, Lowered, LoweredService, lower};
 use crate::spec::{Inputs, ScenarioSpec};
 use seatrial_core::rand::derive_seed;
 use timeline::Rows;
@@ -128,8 +128,8 @@ pub(crate) fn service_seed(seed: u64, service: usize) -> u64 {
 }
 
 impl FluidApp {
-    fn new(lowered: Lowered) -> Result<Self, AppError> {
-        let realise = |(id, service): (usize, &crate::spec::lower::LoweredService)| {
+    pub(crate) fn new(lowered: Lowered) -> Result<Self, AppError> {
+        let realise = |(id, service): (usize, &LoweredService)| {
             let traffic = Traffic::new(&service.scenario, &service.nominal, service_seed(lowered.seed, id));
             traffic.map_err(|error| AppError::Load { service: service.name.clone(), error })
         };
@@ -165,9 +165,9 @@ impl FluidApp {
         Run::new(self, drivers).run()
     }
 
-    fn network(&self) -> Network<'_> {
+    pub(crate) fn network(&self) -> Network<'_> {
         let Lowered { services, graph, duration, warm_up, .. } = &self.lowered;
-        let node = |(id, service): (usize, &crate::spec::lower::LoweredService)| {
+        let node = |(id, service): (usize, &LoweredService)| {
             let world = World::new(&service.scenario).with_queue_limit(service.queue_limit);
             Node::new(world, &self.traffic[id], service.replicas, graph.callers(id).is_empty())
         };
@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
     fn new(app: &'a FluidApp, drivers: Vec<Option<Driver<'a>>>) -> Self {
         let network = app.network();
         let now = network.now();
-        let seat = |(driver, service): (Option<Driver<'a>>, &crate::spec::lower::LoweredService)| Seat {
+        let seat = |(driver, service): (Option<Driver<'a>>, &LoweredService)| Seat {
             next: if driver.is_some() { now } else { network.end() },
             driver,
             seen: Observation::unknown(now, service.replicas),
@@ -255,16 +255,13 @@ impl<'a> Run<'a> {
         }
         let mut total = CostTerms::default();
         settled.days.iter().for_each(|day| total.add(&day.terms));
-        let services = settled.services.into_iter().zip(seats).zip(&app.lowered.services);
-        let outcome = |(((days, total, utilisation), seat), service): (
-            ((Vec<DayCosts>, CostTerms, f64), Seat<'_>),
-            &crate::spec::lower::LoweredService,
-        )| ServiceOutcome {
-            name: service.name.clone(),
-            result: EpisodeResult { days, total, ..seat.result },
-            utilisation,
-        };
-        Ok(AppOutcome { services: services.map(outcome).collect(), days: settled.days, total, timeline })
+        let mut services = Vec::with_capacity(seats.len());
+        for ((settled, seat), service) in settled.services.into_iter().zip(seats).zip(&app.lowered.services) {
+            let SettledService { days, total, utilisation } = settled;
+            let result = EpisodeResult { days, total, ..seat.result };
+            services.push(ServiceOutcome { name: service.name.clone(), result, utilisation });
+        }
+        Ok(AppOutcome { services, days: settled.days, total, timeline })
     }
 }
 

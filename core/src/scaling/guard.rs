@@ -69,7 +69,6 @@ impl Stages {
     pub fn last_change(&self) -> Option<Rule> {
         self.iter().last().map(|(rule, _)| rule)
     }
-
 }
 
 /// Who is told what a rule made of a wish.

@@ -4,7 +4,7 @@ use super::*;
 use crate::episode::{no_rows, run_episode, warm_state};
 use crate::load::EpisodeLoad;
 use crate::scenario::Scenario;
-use crate::spec::{ServiceSpec, SourceLoad};
+use crate::spec::SourceLoad;
 use proptest::prelude::*;
 use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::scaling::strategy::{Choice, StrategySpec};

@@ -3,9 +3,7 @@
 //! A row is one workload; who owns the rows knows their loads and clocks. Guard, capacity estimate and encoding are the core's own,
 //! asked without an observation around their numbers; the kernel's are those of [`crate::fluid`] but for the tables.
 
-use seatrial_core::observe::{
-    CapacityEstimate, CapacityEstimator, START_UP_BUCKETS, Sample, SeenSlot, Workload,
-};
+use seatrial_core::observe::{CapacityEstimate, CapacityEstimator, START_UP_BUCKETS, Sample, SeenSlot, Workload};
 use seatrial_core::scaling::guard::{Guard, GuardState, Guarded};
 use seatrial_core::scaling::headroom_space::{self, HeadroomInputs, HeadroomMemory, OBSERVATION_LEN};
 use seatrial_core::time::Timestamp;
@@ -138,7 +136,13 @@ impl Rows {
 
     /// Action to replicas, as policy and guard do it in operation; `luck` is the seed of start-ups.
     #[inline]
-    pub(crate) fn decide(&mut self, ground: &Ground, row: usize, moment: &Moment<'_>, (action, luck): (u32, u64)) -> Changes {
+    pub(crate) fn decide(
+        &mut self,
+        ground: &Ground,
+        row: usize,
+        moment: &Moment<'_>,
+        (action, luck): (u32, u64),
+    ) -> Changes {
         let (visible, asked) = (&self.visible[row], self.clusters[row].asked);
         let wish = visible.capacity.map(|capacity| {
             let action = usize::try_from(action).unwrap_or(0);
@@ -227,7 +231,13 @@ impl Rows {
 
     /// Reads the metrics that are visible at the next decision, updates the estimate and writes the observation.
     #[inline]
-    pub(crate) fn observe(&mut self, ground: &Ground, row: usize, moment: &Moment<'_>, out: &mut [f32; OBSERVATION_LEN]) {
+    pub(crate) fn observe(
+        &mut self,
+        ground: &Ground,
+        row: usize,
+        moment: &Moment<'_>,
+        out: &mut [f32; OBSERVATION_LEN],
+    ) {
         let Moment { now, slot, row: known, nominal } = *moment;
         let sums = &self.sums[self.place(row, slot - 1 - ground.lag_slots)];
         let end = now - ground.world.slot * i64::try_from(ground.lag_slots).unwrap_or(0);

@@ -71,9 +71,16 @@ pub(crate) struct EdgeTally {
 /// What is left of a network at the end.
 pub(crate) struct SettledNetwork {
     pub(crate) days: Vec<DayCosts>,
-    pub(crate) services: Vec<(Vec<DayCosts>, CostTerms, f64)>,
+    pub(crate) services: Vec<SettledService>,
     /// The greatest of the services: arrived − completed − dropped − queued, and what came from outside against what was offered.
     pub(crate) imbalance: f64,
+}
+
+/// What is left of one of its services.
+pub(crate) struct SettledService {
+    pub(crate) days: Vec<DayCosts>,
+    pub(crate) total: CostTerms,
+    pub(crate) utilisation: f64,
 }
 
 impl<'a> Network<'a> {
@@ -248,13 +255,12 @@ impl<'a> Network<'a> {
             let offered = offered.map_or(arrived, |load| load.offered_until(now));
             imbalance = imbalance.max(own).max((offered - arrived).abs() / offered.max(1.0));
             let total = ledger.total();
-            services.push((ledger.into_days(), total, utilisation));
+            services.push(SettledService { days: ledger.into_days(), total, utilisation });
         }
         let mut days = ledger.into_days();
-        for (of_day, index) in days.iter_mut().zip(0..) {
-            let DayCosts { terms, .. } = of_day;
+        for (index, DayCosts { terms, .. }) in days.iter_mut().enumerate() {
             let (requests, bad) = (terms.requests, terms.bad_requests);
-            services.iter().filter_map(|(days, ..)| days.get::<usize>(index)).for_each(|day| terms.add(&day.terms));
+            services.iter().filter_map(|service| service.days.get(index)).for_each(|day| terms.add(&day.terms));
             (terms.requests, terms.bad_requests) = (requests, bad);
         }
         SettledNetwork { days, services, imbalance }

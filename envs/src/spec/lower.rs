@@ -138,14 +138,14 @@ pub fn lower(spec: &ScenarioSpec, inputs: &Inputs, physics_step_s: f64) -> Resul
     Ok(Lowered { services, seed: spec.seed, duration, warm_up, graph })
 }
 
-fn unsupported(key: impl Into<String>, got: impl ToString, allowed: &'static str) -> LowerError {
-    LowerError::Unsupported { key: key.into(), got: got.to_string(), allowed }
+fn unsupported(key: impl Into<String>, got: impl Into<String>, allowed: &'static str) -> LowerError {
+    LowerError::Unsupported { key: key.into(), got: got.into(), allowed }
 }
 
 /// Refuses with the first row whose condition holds.
 fn refuse(rows: &[(bool, String, String, &'static str)]) -> Result<(), LowerError> {
     match rows.iter().find(|(wrong, ..)| *wrong) {
-        Some((_, key, got, allowed)) => Err(unsupported(key.clone(), got, allowed)),
+        Some((_, key, got, allowed)) => Err(unsupported(key.clone(), got.clone(), allowed)),
         None => Ok(()),
     }
 }
@@ -263,7 +263,7 @@ fn sources<'a>(spec: &ScenarioSpec, inputs: &'a Inputs) -> Result<Vec<Source<'a>
         };
         let covered = (load.end() - load.start()).as_secs_f64();
         if covered < spec.duration_s {
-            return Err(unsupported("duration_s", spec.duration_s, "at most the length of every load"));
+            return Err(unsupported("duration_s", spec.duration_s.to_string(), "at most the length of every load"));
         }
         sources.push(classes(
             traffic,

@@ -20,7 +20,7 @@ pub struct TrainingLoad {
 }
 
 /// What an environment needs to know at the decision at the beginning of a slot and in that slot: one cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// True requests per second in this slot.

@@ -232,7 +232,8 @@ impl VectorEnv for AutoscaleV1 {
             let together = first..(first + TOGETHER).min(envs);
             let StepBuffers { observations, costs, .. } = out;
             let observe = |env: usize, values: &[f32; OBSERVATION_LEN]| write(observations, env, values);
-            self.fleet.step(shared, together.clone(), |env| actions[env], observe, |env, cost| costs[env] = cost);
+            let cost = |env: usize, cost: f64| costs[env] = cost;
+            self.fleet.step(shared, together.clone(), |env| actions[env], (observe, cost));
             for env in together {
                 let over = self.fleet.is_over(env);
                 (out.terminated[env], out.truncated[env]) = (false, over);

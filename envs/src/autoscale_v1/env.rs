@@ -109,8 +109,7 @@ impl Fleet {
         shared: &Shared,
         envs: Range<usize>,
         action: impl Fn(usize) -> u32,
-        observe: impl FnMut(usize, &[f32; OBSERVATION_LEN]),
-        mut cost: impl FnMut(usize, f64),
+        (observe, mut cost): (impl FnMut(usize, &[f32; OBSERVATION_LEN]), impl FnMut(usize, f64)),
     ) {
         let Self { clocks, rows, known } = self;
         let (ground, first) = (&shared.ground, envs.start);

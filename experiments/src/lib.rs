@@ -10,7 +10,7 @@
 //! | [`cells`], [`scoring`], [`portrait`] | the unit of evidence, all of them, and their pictures |
 //! | [`schedule`], [`progress`] | in parallel, resumable, with the time left |
 //! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`], [`schemas`] | where results lie and what they were made from |
-//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`trace_command`], [`tune_command`] | the commands |
+//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`scenario_command`], [`trace_command`], [`tune_command`] | the commands |
 
 #[macro_use]
 mod output;
@@ -40,6 +40,7 @@ pub mod protocol;
 pub mod query;
 pub mod report;
 pub mod run_folder;
+pub mod scenario_command;
 pub mod schedule;
 pub mod schemas;
 pub mod scoring;

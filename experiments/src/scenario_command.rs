@@ -14,6 +14,7 @@ mod arguments;
 mod document;
 mod gallery;
 mod inputs;
+mod page;
 mod reading;
 mod understanding;
 
@@ -24,11 +25,12 @@ pub use arguments::{
 };
 pub use gallery::GALLERY;
 pub use inputs::read as read_inputs;
+pub use page::page;
 pub use reading::{LoadedScenario, load, parse};
 
 use crate::commands::Shell;
 use crate::error::{ExperimentError, Result};
-use crate::import_command::write_new;
+use crate::run_folder::write_atomic;
 
 /// Does what the command line says.
 ///
@@ -56,8 +58,15 @@ fn new(arguments: &ScenarioNewArgs) -> Result<()> {
     let name = arguments.from.as_deref().unwrap_or(gallery::START);
     let text = gallery::find(name)?;
     let text = text.replacen(&format!("name = \"{name}\""), &format!("name = \"{}\"", name_of(&arguments.file)), 1);
-    write_new(&arguments.file, text.as_bytes(), false)?;
     let file = arguments.file.display();
+    if arguments.file.exists() {
+        return Err(ExperimentError::Usage {
+            what: format!("{file} is there already"),
+            next: "nothing is replaced: give another name, or remove it first".to_owned(),
+        });
+    }
+    write_atomic(&arguments.file, text.as_bytes())?;
+    say!("wrote {file}");
     tell!("look at it with: seatrial scenario check {file}; run it with: seatrial scenario run {file}");
     Ok(())
 }

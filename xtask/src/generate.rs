@@ -18,6 +18,8 @@ const GENERATED: &[Generated] = &[
     schema("core/schemas/policy.schema.json", &["policy"]),
     schema("datasets/schemas/decisions.schema.json", &["decisions"]),
     schema("experiments/schemas/manifest.schema.json", &["manifest"]),
+    schema("experiments/schemas/scenario.schema.json", &["scenario"]),
+    Generated { path: "docs/scenarios.md", package: "seatrial-experiments", example: "scenarios", arguments: &[] },
     Generated { path: "docs/strategies.md", package: "seatrial-experiments", example: "strategies", arguments: &[] },
     operator("operator/yaml/crd.yaml", "crd"),
     operator("operator/chart/seatrial-operator/crds/scalingpolicies.yaml", "crd"),

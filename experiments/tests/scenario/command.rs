@@ -1,0 +1,80 @@
+//! The command, as it is typed.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use seatrial_experiments::scenario_command::GALLERY;
+
+fn seatrial(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seatrial"));
+    command.arg("scenario").args(arguments).current_dir(folder).env_remove("SEATRIAL_TRACES").output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn new_writes_what_check_understands_and_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = seatrial(&["new", "My Shop.toml", "--from", "shop"], folder.path());
+    assert!(made.status.success() && out(&made).contains("wrote My Shop.toml"), "{}", err(&made));
+    let text = std::fs::read_to_string(folder.path().join("My Shop.toml")).unwrap();
+    assert!(text.contains("name = \"my-shop\"") && text.starts_with("# A shop"));
+    let checked = seatrial(&["check", "My Shop.toml"], folder.path());
+    assert!(
+        out(&checked).contains("My Shop.toml: nothing is wrong") && out(&checked).contains("service   redis"),
+        "{}",
+        err(&checked)
+    );
+    let again = seatrial(&["new", "My Shop.toml"], folder.path());
+    assert_eq!(again.status.code(), Some(2));
+    assert!(err(&again).contains("My Shop.toml is there already; nothing is replaced"), "{}", err(&again));
+    assert_eq!(std::fs::read_to_string(folder.path().join("My Shop.toml")).unwrap(), text);
+    let plain = seatrial(&["new", "plain.toml"], folder.path());
+    assert!(plain.status.success() && err(&plain).contains("seatrial scenario check plain.toml"), "{}", err(&plain));
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = seatrial(&["new", "a.toml", "--from", "shpo"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("no scenario `shpo` in the gallery; name one of: shop, "), "{}", err(&output));
+    assert!(!folder.path().join("a.toml").exists());
+    let output = seatrial(&["check", "gone.toml"], folder.path());
+    assert!(
+        output.status.code() == Some(2) && err(&output).contains("there is no scenario at gone.toml"),
+        "{}",
+        err(&output)
+    );
+    std::fs::write(folder.path().join("latin.toml"), b"name = \"\xe4\"\n").unwrap();
+    let output = seatrial(&["check", "latin.toml"], folder.path());
+    assert!(output.status.code() == Some(1) && err(&output).contains("latin.toml:1:1: not UTF-8"), "{}", err(&output));
+    std::fs::write(
+        folder.path().join("two.toml"),
+        super::gallery("single-web-service").replace("cores = 4.0", "cores = -4.0").replace("min = 1", "min = 99"),
+    )
+    .unwrap();
+    let output = seatrial(&["check", "two.toml"], folder.path());
+    let message = err(&output);
+    assert!(
+        message.contains("two.toml has 2 problems:") && message.contains("two.toml:23:1: `services.web.cores` is -4"),
+        "{message}"
+    );
+}
+
+#[test]
+fn list_names_the_gallery() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = seatrial(&["list"], folder.path());
+    let names: Vec<String> =
+        out(&output).lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
+    assert_eq!(names, GALLERY.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
+    let json: serde_json::Value = serde_json::from_str(&out(&seatrial(&["list", "--json"], folder.path()))).unwrap();
+    assert_eq!(json["scenarios"].as_array().unwrap().len(), GALLERY.len());
+}

@@ -10,11 +10,13 @@ use seatrial_core::scaling::policy::{Reason, View};
 use seatrial_core::time::{Span, Timestamp};
 use thiserror::Error;
 
+use crate::events::PastEvent;
 pub use crate::fluid::costs::{CostTerms, DAY, DayCosts, day_of};
 use crate::fluid::kernel::{Kernel, Stretch};
 use crate::fluid::world::World;
 use crate::load::{EpisodeLoad, LoadError, Traffic};
 use crate::scenario::{CostWeights, Scenario, ScenarioError};
+use crate::serving::{Imbalance, ServingError};
 
 /// Relative imbalance of requests beyond which a kernel is wrong.
 const CONSERVATION: f64 = 1e-6;
@@ -36,6 +38,15 @@ pub enum EpisodeError {
         /// |offered − completed − dropped − queued| / offered.
         relative: f64,
     },
+    /// The requests of the event kernel cannot be built.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
+    /// The books of the event kernel do not balance.
+    #[error("episode: {0}: a bug of the kernel, please report the cell's id")]
+    Imbalance(#[from] Imbalance),
+    /// A handler of the event kernel scheduled an effect before its cause.
+    #[error("episode: {0}: a bug of the kernel, please report the cell's id")]
+    Past(#[from] PastEvent),
 }
 
 /// What an episode cost.
@@ -69,6 +80,15 @@ impl EpisodeResult {
             held_for_missing: 0,
             initial_replicas,
         }
+    }
+
+    /// Counts a decision by what it was.
+    pub(crate) fn count(&mut self, seen: &Observation, decision: &Decision) {
+        self.decisions += 1;
+        self.overridden += u64::from(decision.overridden);
+        self.blind += u64::from(seen.arrival_rate().is_none());
+        let held = decision.proposal.replicas.is_none() && decision.proposal.reason == Reason::MetricMissing;
+        self.held_for_missing += u64::from(held);
     }
 
     /// J in pod-seconds at the given prices; needs no new run.
@@ -204,19 +224,10 @@ impl<'a> Episode<'a> {
         while self.kernel.now() < end {
             self.kernel.observe(self.desired, &mut seen);
             let (view, decision) = autoscaler.decide_viewed(self.kernel.now(), &seen, &mut state);
-            self.count(&seen, &decision);
+            self.result.count(&seen, &decision);
             self.step(&view, &decision, rows);
         }
         settle(self.kernel, self.result)
-    }
-
-    fn count(&mut self, seen: &Observation, decision: &Decision) {
-        let result = &mut self.result;
-        result.decisions += 1;
-        result.overridden += u64::from(decision.overridden);
-        result.blind += u64::from(seen.arrival_rate().is_none());
-        let held = decision.proposal.replicas.is_none() && decision.proposal.reason == Reason::MetricMissing;
-        result.held_for_missing += u64::from(held);
     }
 
     fn step(&mut self, view: &View<'_>, decision: &Decision, rows: RowSink<'_>) {
@@ -225,7 +236,7 @@ impl<'a> Episode<'a> {
         self.kernel.scale(self.desired);
         let pods = self.kernel.pods();
         let (ready, starting, terminating) = (pods.ready(), pods.starting(), pods.terminating());
-        let stretch = self.kernel.advance(self.next_decision(decision));
+        let stretch = self.kernel.advance(self.kernel.world().next_decision(at, decision.next_at));
         let span = self.kernel.now() - at;
         let Stretch { arrivals, bad, completed, ready_s, p95_wait_s } = stretch;
         let slot = (at - self.traffic.load().start()).whole_steps(self.traffic.slot());
@@ -245,13 +256,6 @@ impl<'a> Episode<'a> {
             view,
             decision,
         });
-    }
-
-    /// The moment the autoscaler asked for, on the physics grid and after now.
-    fn next_decision(&self, decision: &Decision) -> Timestamp {
-        let (now, step) = (self.kernel.now(), self.kernel.world().step);
-        let wait = (decision.next_at - now + step - Span::from_micros(1)).whole_steps(step).max(1);
-        now + step * wait
     }
 }
 

@@ -6,10 +6,13 @@
 mod example;
 
 use seatrial_core::rl::VectorEnv;
-use seatrial_core::scaling::headroom_space::{ACTION_COUNT, FACTORS, OBSERVATION_BOUNDS, OBSERVATION_NAMES};
+use seatrial_core::scaling::headroom_space::{
+    ACTION_COUNT, FACTORS, OBSERVATION_BOUNDS, OBSERVATION_LEN, OBSERVATION_MEANINGS, OBSERVATION_NAMES,
+};
 use thiserror::Error;
 
 use crate::autoscale_v1::{AutoscaleError, AutoscaleV1};
+use crate::spec::KernelChoice;
 
 pub use example::{example_load, example_loads};
 
@@ -22,6 +25,8 @@ pub struct EnvironmentRow {
     pub summary: &'static str,
     /// What a step costs, with its unit.
     pub cost: &'static str,
+    /// Kernels that it runs on.
+    pub kernels: &'static [KernelChoice],
     /// Entries of the observation, in order.
     pub observations: fn() -> Vec<ObservationEntry>,
     /// Actions, in order.
@@ -35,6 +40,8 @@ pub struct EnvironmentRow {
 pub struct ObservationEntry {
     /// Name in snake case.
     pub name: &'static str,
+    /// What it is, in one line.
+    pub meaning: &'static str,
     /// Least value.
     pub low: f32,
     /// Greatest value.
@@ -55,6 +62,7 @@ pub const ENVIRONMENTS: &[EnvironmentRow] = &[EnvironmentRow {
     id: AutoscaleV1::ID,
     summary: "headroom over forecast demand for one Deployment, every 15 s, under protocol P1",
     cost: "pod-seconds of the step: pods in any state, bad requests at κ, changes at the churn price",
+    kernels: &[KernelChoice::Fluid],
     observations: autoscale_observations,
     actions: autoscale_actions,
     example: example::autoscale_v1,
@@ -82,8 +90,13 @@ pub fn find(id: &str) -> Result<&'static EnvironmentRow, UnknownEnvironment> {
 }
 
 fn autoscale_observations() -> Vec<ObservationEntry> {
-    let entry = |(name, (low, high)): (&&'static str, &(f32, f32))| ObservationEntry { name, low: *low, high: *high };
-    OBSERVATION_NAMES.iter().zip(&OBSERVATION_BOUNDS).map(entry).collect()
+    let entry = |index: usize| ObservationEntry {
+        name: OBSERVATION_NAMES[index],
+        meaning: OBSERVATION_MEANINGS[index],
+        low: OBSERVATION_BOUNDS[index].0,
+        high: OBSERVATION_BOUNDS[index].1,
+    };
+    (0..OBSERVATION_LEN).map(entry).collect()
 }
 
 fn autoscale_actions() -> Vec<ActionEntry> {

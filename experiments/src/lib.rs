@@ -10,6 +10,7 @@
 //! | [`cells`], [`scoring`], [`portrait`] | the unit of evidence, all of them, and their pictures |
 //! | [`schedule`], [`progress`] | in parallel, resumable, with the time left |
 //! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`], [`schemas`] | where results lie and what they were made from |
+//! | [`environments`] | their page in the documentation |
 //! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`scenario_command`], [`trace_command`], [`tune_command`] | the commands |
 
 #[macro_use]
@@ -23,6 +24,7 @@ pub mod commands;
 pub mod config;
 pub mod contest;
 pub mod corpus;
+pub mod environments;
 pub mod error;
 pub mod evaluate;
 pub mod export;

@@ -19,6 +19,12 @@ const GENERATED: &[Generated] = &[
     schema("datasets/schemas/decisions.schema.json", &["decisions"]),
     schema("experiments/schemas/manifest.schema.json", &["manifest"]),
     schema("experiments/schemas/scenario.schema.json", &["scenario"]),
+    Generated {
+        path: "docs/environments.md",
+        package: "seatrial-experiments",
+        example: "environments",
+        arguments: &[],
+    },
     Generated { path: "docs/scenarios.md", package: "seatrial-experiments", example: "scenarios", arguments: &[] },
     Generated { path: "docs/strategies.md", package: "seatrial-experiments", example: "strategies", arguments: &[] },
     operator("operator/yaml/crd.yaml", "crd"),

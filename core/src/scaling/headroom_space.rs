@@ -3,32 +3,13 @@
 //! The agent chooses headroom over the forecast, a rule turns it into replicas (learning.md §2.2, fact 7): action 0 holds,
 //! the others are factors of the forecast median, divided by the lower bound of a pod's capacity.
 //!
-//! Every entry is scale-free, finite and clamped to the bounds of the table, so one net serves workloads of any size. What
+//! Every entry is scale-free, finite and clamped to its bounds, so one net serves workloads of any size. What
 //! is missing has a neutral value, and the load's absence an entry of its own. `ln` clamps its argument from below at
 //! [`LEAST_RATIO`]. Speed matters: the environment encodes five million times a second, so there is no allocation, no
 //! transcendental function but a polynomial `ln`, and the forecast's logarithms come in computed ([`ln_quantiles`]).
 //!
-//! | index | meaning | bounds |
-//! |---|---|---|
-//! | 0 | ln(load / (capacity × ready)) | −5, 3 |
-//! | 1 | ln(P50 / (capacity × ready)) | −5, 3 |
-//! | 2 | ln(capacity × asked / P50): headroom as it stands | −3, 5 |
-//! | 3 | ln(P50 / capacity): pods' worth of demand | −3, 7 |
-//! | 4 | ln(P50 / load) | −3, 3 |
-//! | 5 to 8 | ln(P75 / P50), ln(P90 / P75), ln(P95 / P90), ln(P99 / P95) | 0, 2 |
-//! | 9, 10 | ln(P50 / P25), ln(P25 / P5) | 0, 2 |
-//! | 11 to 14 | starting pods of age 0-30, 30-60, 60-90, 90+ s / asked | 0, 1 |
-//! | 15 | ready / asked | 0, 2 |
-//! | 16 | asked / most allowed | 0, 1 |
-//! | 17 | bad requests: ln(1 + 100 × ratio) / ln 101, 0 if missing | 0, 1 |
-//! | 18 | ln(mean latency / least latency of late), 0 if missing | 0, 4 |
-//! | 19, 20 | ln(load / load one and four decisions ago) | −2, 2 |
-//! | 21 | ln(load / its exponential mean over 40 decisions) | −3, 3 |
-//! | 22 | mean error of late: ln(greatest load since / P50 then), forecasts seven decisions old | −2, 2 |
-//! | 23 | share of late in which that load exceeded the P90 then | 0, 1 |
-//! | 24 | churn: exponential mean over 20 decisions of abs change / asked | 0, 1 |
-//! | 25 | time since the last change of replicas / 10 minutes | 0, 1 |
-//! | 26 | 1 if the load sample is missing | 0, 1 |
+//! [`OBSERVATION_NAMES`], [`OBSERVATION_MEANINGS`] and [`OBSERVATION_BOUNDS`] say what each entry is; `docs/environments.md` shows them
+//! as one table.
 
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +89,38 @@ pub const OBSERVATION_NAMES: [&str; OBSERVATION_LEN] = [
     "churn",
     "since_change",
     "load_missing",
+];
+
+/// What each entry means, for generated tables. *Capacity* is the lower confidence bound of what one pod can serve, *load* the rate of
+/// the youngest visible slot, *P50* and its like are quantiles of the forecast, *asked* are the replicas asked for.
+pub const OBSERVATION_MEANINGS: [&str; OBSERVATION_LEN] = [
+    "ln(load / (capacity × ready pods))",
+    "ln(P50 / (capacity × ready pods))",
+    "ln(capacity × asked / P50): headroom as it stands",
+    "ln(P50 / capacity): pods' worth of demand",
+    "ln(P50 / load)",
+    "ln(P75 / P50)",
+    "ln(P90 / P75)",
+    "ln(P95 / P90)",
+    "ln(P99 / P95)",
+    "ln(P50 / P25)",
+    "ln(P25 / P5)",
+    "starting pods younger than 30 s / asked",
+    "starting pods of 30 to 60 s / asked",
+    "starting pods of 60 to 90 s / asked",
+    "starting pods of 90 s and older / asked",
+    "ready pods / asked",
+    "asked / most replicas allowed",
+    "bad requests: ln(1 + 100 × ratio) / ln 101; 0 if missing",
+    "ln(mean latency / least latency, which grows by 0.3 % a decision until undercut); 0 if missing",
+    "ln(load / load one decision ago)",
+    "ln(load / load four decisions ago)",
+    "ln(load / its exponential mean over 40 decisions)",
+    "exponential mean over 40 decisions of ln(greatest load since / P50 then), of forecasts seven decisions old",
+    "exponential mean over 40 decisions of 1 if that load exceeded the P90 then, else 0",
+    "exponential mean over 20 decisions of the change of replicas / asked",
+    "time since the last change of replicas / 10 minutes",
+    "1 if the load sample is missing",
 ];
 
 /// Logarithms of the quantiles in rates per second, at least `ln(LEAST_RATIO)`: computed once per forecast.

@@ -2,7 +2,7 @@
 
 use seatrial_core::math;
 use seatrial_core::rand::{Stream, standard_normal};
-use seatrial_core::time::Span;
+use seatrial_core::time::{Span, Timestamp};
 
 use crate::scenario::{CostWeights, Scenario};
 
@@ -72,6 +72,12 @@ impl World {
     /// The quantile of the start-up, before it is rounded to physics steps, in seconds.
     pub(crate) fn start_up_quantile_s(&self, level: f64) -> f64 {
         self.start_up_median_s * math::exp(self.start_up_sigma * math::normal_quantile(level))
+    }
+
+    /// The moment `wanted` by an autoscaler that decided at `now`: on the physics grid and after now.
+    pub(crate) fn next_decision(&self, now: Timestamp, wanted: Timestamp) -> Timestamp {
+        let wait = (wanted - now + self.step - Span::from_micros(1)).whole_steps(self.step).max(1);
+        now + self.step * wait
     }
 
     /// `span` rounded to the nearest number of physics steps, at least one.

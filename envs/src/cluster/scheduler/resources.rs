@@ -33,7 +33,7 @@ impl ResourceId {
         self.index() >= NATIVE.len()
     }
 
-    pub(super) fn index(self) -> usize {
+    pub(in crate::cluster) fn index(self) -> usize {
         usize::from(self.0)
     }
 

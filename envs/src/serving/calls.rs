@@ -1,0 +1,130 @@
+//! Calls: each try to be served at a service, in a slab that hands its places out again.
+//!
+//! A try carries what its caller knows of the whole wish (first try, number, class), so that a retry is a copy in a new place
+//! while the old try may still be at a server, for nobody. A place's generation changes when it is freed; whoever keeps an id for
+//! later keeps the generation with it.
+
+use seatrial_core::time::Timestamp;
+
+/// No call, or no pod.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The place is free.
+    Free,
+    /// In a queue, its own pod's or the shared one.
+    Queued,
+    /// Still in a queue's order, but thrown away.
+    Gone,
+    /// A worker does its own work.
+    InService,
+    /// Its own work is done; it waits for calls that it made.
+    Calling,
+    /// Its caller waits before it sends it.
+    Backoff,
+}
+
+/// A call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    /// When it arrived at its service.
+    pub(super) arrived: Timestamp,
+    /// When its caller began the first try.
+    pub(super) first: Timestamp,
+    /// Number of the client's request.
+    pub(super) request: u64,
+    /// CPU microseconds of its own work.
+    pub(super) work_us: f64,
+    /// The call that made it; [`NONE`]: a client.
+    pub(super) parent: u32,
+    /// Of `parent`.
+    pub(super) parent_generation: u32,
+    /// The pod that has it; [`NONE`]: none yet.
+    pub(super) slot: u32,
+    /// Of this place.
+    pub(super) generation: u32,
+    /// Its place in the request's tree of calls; 0 is the root.
+    pub(super) place: u32,
+    /// Calls of its own that it waits for.
+    pub(super) pending: u32,
+    /// First of its service's call edges that it has not come to yet.
+    pub(super) next_edge: u16,
+    /// Along which edge it was made.
+    pub(super) edge: u16,
+    /// Its service.
+    pub(super) service: u16,
+    /// The request's class.
+    pub(super) class: u16,
+    /// Tokens of the request.
+    pub(super) tokens: [u32; 2],
+    /// Number of this try, from 1.
+    pub(super) attempt: u32,
+    /// See [`State`].
+    pub(super) state: State,
+    /// Its caller has given it up.
+    pub(super) detached: bool,
+    /// Counted as bad at its service.
+    pub(super) bad_try: bool,
+    /// The client's request has been judged bad.
+    pub(super) judged: bool,
+}
+
+impl Call {
+    pub(super) const fn is_root(&self) -> bool {
+        self.parent == NONE
+    }
+}
+
+/// All calls.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls {
+    places: Vec<Call>,
+    free: Vec<u32>,
+}
+
+impl Calls {
+    /// Keeps `call`, which gets the place's generation.
+    pub(super) fn insert(&mut self, call: Call) -> u32 {
+        if let Some(id) = self.free.pop() {
+            let place = &mut self.places[id as usize];
+            *place = Call { generation: place.generation, ..call };
+            return id;
+        }
+        self.places.push(Call { generation: 0, ..call });
+        (self.places.len() - 1) as u32
+    }
+
+    /// Frees a place; what is left of its call is stale from now on.
+    pub(super) fn remove(&mut self, id: u32) {
+        let place = &mut self.places[id as usize];
+        place.state = State::Free;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(id);
+    }
+
+    pub(super) fn get(&self, id: u32) -> &Call {
+        &self.places[id as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, id: u32) -> &mut Call {
+        &mut self.places[id as usize]
+    }
+
+    /// Whether the call that had `generation` in this place is still there.
+    pub(super) fn is_alive(&self, id: u32, generation: u32) -> bool {
+        let place = &self.places[id as usize];
+        place.generation == generation && place.state != State::Free
+    }
+
+    /// Whether anybody waits for the call: its caller has neither given up nor ended.
+    pub(super) fn is_wanted(&self, call: &Call) -> bool {
+        !call.detached && (call.is_root() || self.is_alive(call.parent, call.parent_generation))
+    }
+
+    /// All places, free ones included.
+    pub(super) fn places(&self) -> &[Call] {
+        &self.places
+    }
+}

@@ -1,0 +1,261 @@
+//! A pod as a server: limited processor sharing by a virtual clock.
+//!
+//! The calls in service share the cores, each at speed × min(1, cores / calls in service). `progress_us` is the work that a call
+//! would have got that had been in service all the time; a call is done when it has grown by the call's work. So an arrival or a
+//! departure changes no call's entry, and the next one to end is the least of a heap (the virtual time of fair queueing: Parekh
+//! and Gallager, IEEE/ACM Trans. Networking 1(3), 1993).
+//!
+//! Where every worker has a core of its own, calls do not slow each other down: each gets its event when it starts, and none is
+//! ever stale but by a change of speed. Otherwise one event is pending per pod; one that comes too early because calls came on top is
+//! put off when it comes.
+//!
+//! Invariant: CPU used is the sum of progress over calls in service; work is whole microseconds, and an end is rounded up to the next
+//! one, so it is the work done within a microsecond a call, and never goes down while a container runs.
+
+use core::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
+
+use seatrial_core::time::{Span, Timestamp};
+
+use crate::ids::PodId;
+
+/// Sums of fractions may miss a call's end by this much.
+const DUST_US: f64 = 1e-3;
+
+/// Where a pod stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No container.
+    Absent,
+    /// Runs, without requests yet.
+    Starting,
+    /// Gets requests.
+    Ready,
+    /// Gets no new requests.
+    Left,
+}
+
+/// What a service's pods are like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shape {
+    pub(super) service: u16,
+    pub(super) workers: u32,
+    pub(super) cores: f64,
+}
+
+/// A call in service; the next one to end is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Running {
+    ends_at_us: f64,
+    call: u32,
+}
+
+impl Eq for Running {}
+
+impl PartialOrd for Running {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Running {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.ends_at_us.total_cmp(&self.ends_at_us).then(other.call.cmp(&self.call))
+    }
+}
+
+/// A slot of pods.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) pod: PodId,
+    pub(super) phase: Phase,
+    pub(super) shape: Shape,
+    speed: f64,
+    clock: Timestamp,
+    progress_us: f64,
+    cpu_us: f64,
+    running: BinaryHeap<Running>,
+    /// Workers that are held by calls that wait for calls of their own.
+    pub(super) held: u32,
+    /// Calls here: queued, in service, or waiting for calls of their own.
+    pub(super) present: u32,
+    /// Calls that wait for a worker of this pod, those thrown away included.
+    pub(super) queue: VecDeque<u32>,
+    /// Of them those that still want one.
+    pub(super) queued: u32,
+    pub(super) ticket: u32,
+    /// The event that is pending where calls share cores.
+    pending_at: Option<Timestamp>,
+    pub(super) completed: u64,
+    pub(super) duration_us: i64,
+}
+
+impl Server {
+    /// A slot that nobody has used.
+    pub(super) fn absent(slot: u32) -> Self {
+        Self {
+            pod: PodId { slot, generation: 0 },
+            phase: Phase::Absent,
+            shape: Shape { service: 0, workers: 0, cores: 0.0 },
+            speed: 1.0,
+            clock: Timestamp::ZERO,
+            progress_us: 0.0,
+            cpu_us: 0.0,
+            running: BinaryHeap::new(),
+            held: 0,
+            present: 0,
+            queue: VecDeque::new(),
+            queued: 0,
+            ticket: 0,
+            pending_at: None,
+            completed: 0,
+            duration_us: 0,
+        }
+    }
+
+    /// A container starts: counters at zero, nominal speed.
+    pub(super) fn start_container(&mut self, pod: PodId, shape: Shape, now: Timestamp) {
+        *self = Self {
+            pod,
+            phase: Phase::Starting,
+            shape,
+            clock: now,
+            ticket: self.ticket.wrapping_add(1),
+            running: core::mem::take(&mut self.running),
+            queue: core::mem::take(&mut self.queue),
+            ..Self::absent(pod.slot)
+        };
+        self.running.clear();
+        self.queue.clear();
+    }
+
+    /// The container ends; returns the CPU microseconds that it used.
+    pub(super) fn stop_container(&mut self, now: Timestamp) -> f64 {
+        self.advance(now);
+        self.phase = Phase::Absent;
+        self.ticket = self.ticket.wrapping_add(1);
+        self.pending_at = None;
+        self.running.clear();
+        (self.held, self.completed, self.duration_us) = (0, 0, 0);
+        core::mem::take(&mut self.cpu_us)
+    }
+
+    /// Calls in service.
+    pub(super) fn running(&self) -> u32 {
+        self.running.len() as u32
+    }
+
+    /// Workers that are taken.
+    pub(super) fn busy(&self) -> u32 {
+        self.running() + self.held
+    }
+
+    pub(super) fn has_free_worker(&self) -> bool {
+        self.busy() < self.shape.workers
+    }
+
+    /// CPU seconds used since the container started.
+    pub(super) fn cpu_s(&self, now: Timestamp) -> f64 {
+        (self.cpu_us + self.elapsed_us(now) * self.speed * self.cores_used()) / 1e6
+    }
+
+    /// A call of so much work begins; returns when to look whether one is done, if that is news.
+    pub(super) fn begin(&mut self, call: u32, work_us: f64, now: Timestamp) -> Option<Timestamp> {
+        self.advance(now);
+        let ends_at_us = self.progress_us + work_us;
+        self.running.push(Running { ends_at_us, call });
+        if self.is_dedicated() { self.end_of(ends_at_us, self.speed) } else { self.look(now) }
+    }
+
+    /// The next call that is done by `now`, at an event of this server.
+    pub(super) fn take_done(&mut self, now: Timestamp) -> Option<u32> {
+        self.advance(now);
+        let next = self.running.peek()?;
+        // With a core for each, every event is the end of one call, in the order of their ends.
+        let is_done = self.is_dedicated() || next.ends_at_us <= self.progress_us + DUST_US;
+        let call = is_done.then_some(next.call)?;
+        self.running.pop();
+        if self.running.is_empty() {
+            self.progress_us = 0.0;
+        }
+        Some(call)
+    }
+
+    /// Whether every worker has a core of its own, so that each event ends exactly one call.
+    pub(super) fn is_dedicated(&self) -> bool {
+        f64::from(self.shape.workers) <= self.shape.cores
+    }
+
+    /// The pending event has come.
+    pub(super) const fn event_came(&mut self) {
+        self.pending_at = None;
+    }
+
+    /// When to look again where calls share cores, unless an event by then is pending.
+    pub(super) fn look(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let next = self.running.peek()?;
+        let at = self.end_of(next.ends_at_us, self.rate())?.max(now);
+        match self.pending_at {
+            Some(pending) if pending <= at => None,
+            earlier => {
+                self.ticket = self.ticket.wrapping_add(u32::from(earlier.is_some()));
+                self.pending_at = Some(at);
+                Some(at)
+            }
+        }
+    }
+
+    /// Runs at another speed from `now` on; hands out when to look, for all calls in service.
+    pub(super) fn set_speed(&mut self, speed: f64, now: Timestamp, mut each: impl FnMut(Timestamp, u32)) {
+        self.advance(now);
+        self.speed = if speed > 0.0 { speed } else { 0.0 };
+        self.ticket = self.ticket.wrapping_add(1);
+        self.pending_at = None;
+        if self.is_dedicated() {
+            self.running
+                .iter()
+                .filter_map(|running| self.end_of(running.ends_at_us, self.speed))
+                .for_each(|at| each(at, self.ticket));
+        } else if let Some(at) = self.look(now) {
+            each(at, self.ticket);
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        let elapsed_us = self.elapsed_us(now);
+        self.clock = now;
+        if !self.running.is_empty() {
+            self.progress_us += elapsed_us * self.rate();
+            self.cpu_us += elapsed_us * self.speed * self.cores_used();
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a run are exact")]
+    fn elapsed_us(&self, now: Timestamp) -> f64 {
+        now.since(self.clock).micros() as f64
+    }
+
+    /// Cores that the calls in service can use.
+    fn cores_used(&self) -> f64 {
+        f64::from(self.running()).min(self.shape.cores)
+    }
+
+    /// Progress per microsecond.
+    fn rate(&self) -> f64 {
+        let running = f64::from(self.running());
+        if running <= self.shape.cores { self.speed } else { self.speed * self.shape.cores / running }
+    }
+
+    /// When progress reaches `ends_at_us` at `rate`; never at rate 0.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "saturates, and so does the sum")]
+    fn end_of(&self, ends_at_us: f64, rate: f64) -> Option<Timestamp> {
+        let left_us = (ends_at_us - self.progress_us - DUST_US).max(0.0);
+        if rate <= 0.0 {
+            return None;
+        }
+        // Casting truncates, and what is left is not negative.
+        let exact_us = left_us / rate;
+        let whole_us = exact_us as i64;
+        Some(self.clock + Span::from_micros(whole_us.saturating_add(i64::from((whole_us as f64) < exact_us))))
+    }
+}

@@ -12,6 +12,7 @@
 //! | [`nodes`] | node pools, scheduler, quota, node life-cycle, cluster autoscaler |
 //! | [`traffic`] | where requests come from, their classes, and how clients behave |
 //! | [`faults`] | what goes wrong, and when |
+//! | [`lower`] | the same for the fluid kernel: what it can run, and what not |
 //! | [`distribution`] | a random quantity: drawn by inversion, so that no draw shifts another |
 //! | [`mod@check`] | what a shape cannot say: ranges, names that must be there, what a kernel can express |
 //! | [`generate`] | generated rates |
@@ -24,6 +25,7 @@ pub mod faults;
 pub mod generate;
 pub mod graph;
 mod inputs;
+pub mod lower;
 pub mod nearest;
 pub mod nodes;
 pub mod pod;

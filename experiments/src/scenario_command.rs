@@ -14,17 +14,20 @@ mod arguments;
 mod document;
 mod gallery;
 mod inputs;
+mod outcome;
 mod page;
 mod reading;
+mod run;
 mod understanding;
 
 use std::path::Path;
 
-pub use arguments::{
+pub use arguments::{LogWord, 
     ScenarioAction, ScenarioArgs, ScenarioCheckArgs, ScenarioListArgs, ScenarioNewArgs, ScenarioRunArgs,
 };
 pub use gallery::GALLERY;
 pub use inputs::read as read_inputs;
+pub use outcome::ScenarioSummary;
 pub use page::page;
 pub use reading::{LoadedScenario, load, parse};
 
@@ -41,7 +44,7 @@ pub fn scenario(arguments: &ScenarioArgs, shell: &Shell) -> Result<()> {
         ScenarioAction::Check(arguments) => check(arguments, shell),
         ScenarioAction::List(arguments) => gallery::list(arguments),
         ScenarioAction::New(arguments) => new(arguments),
-        ScenarioAction::Run(_) => Ok(()),
+        ScenarioAction::Run(arguments) => run::run(arguments, shell),
     }
 }
 

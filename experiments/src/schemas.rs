@@ -12,6 +12,7 @@ use seatrial_datasets::decisions;
 use seatrial_envs::spec::ScenarioSpec;
 
 use crate::manifest::Manifest;
+use crate::scenario_command::ScenarioSummary;
 
 /// A committed schema.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,11 @@ pub const SCHEMAS: &[SchemaFile] = &[
     SchemaFile { name: "manifest", path: "experiments/schemas/manifest.schema.json", text: of_json::<Manifest> },
     SchemaFile { name: "policy", path: "core/schemas/policy.schema.json", text: of_json::<PolicyCard> },
     SchemaFile { name: "scenario", path: "experiments/schemas/scenario.schema.json", text: of_input::<ScenarioSpec> },
+    SchemaFile {
+        name: "scenario-summary",
+        path: "experiments/schemas/scenario-summary.schema.json",
+        text: of_json::<ScenarioSummary>,
+    },
 ];
 
 fn of_decisions() -> String {

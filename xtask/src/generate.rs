@@ -19,6 +19,7 @@ const GENERATED: &[Generated] = &[
     schema("datasets/schemas/decisions.schema.json", &["decisions"]),
     schema("experiments/schemas/manifest.schema.json", &["manifest"]),
     schema("experiments/schemas/scenario.schema.json", &["scenario"]),
+    schema("experiments/schemas/scenario-summary.schema.json", &["scenario-summary"]),
     Generated {
         path: "docs/environments.md",
         package: "seatrial-experiments",

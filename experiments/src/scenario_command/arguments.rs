@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Arguments of `scenario`.
 #[derive(Debug, Args)]
@@ -63,4 +63,18 @@ pub struct ScenarioRunArgs {
     /// Another seed than the scenario's.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// What the event log holds, one row per event in log.parquet.
+    #[arg(long, value_enum, default_value_t = LogWord::Off)]
+    pub log: LogWord,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogWord {
+    /// Nothing.
+    Off,
+    /// Pods, nodes, decisions and faults.
+    Cluster,
+    /// These, and every arrival, completion and retry.
+    Requests,
 }

@@ -63,7 +63,7 @@ fn what_is_not_there_is_told_with_what_is() {
     let output = seatrial(&["check", "two.toml"], folder.path());
     let message = err(&output);
     assert!(
-        message.contains("two.toml has 2 problems:") && message.contains("two.toml:23:1: `services.web.cores` is -4"),
+        message.contains("two.toml has 2 problems:") && message.contains("two.toml:24:1: `services.web.cores` is -4"),
         "{message}"
     );
 }

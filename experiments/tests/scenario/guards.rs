@@ -65,7 +65,7 @@ fn shapes() {
             "did you mean `exponential`?",
         ),
         ("metastable-retries", "speed = 0.33", "sped = 0.33", "faults[0].sped", "did you mean `speed`?"),
-        ("metastable-retries", "kind = \"slowdown\"", "kind = \"slow\"", "faults[0]", "did you mean"),
+        ("metastable-retries", "kind = \"slowdown\"", "kind = \"slow\"", "faults[0].kind", "known here: slowdown, "),
         ("rolling-update", "max_surge = \"25%\"", "max_surge = 1.5", "services.web.rollout.max_surge", "whole percent"),
         (
             "noisy-neighbours",

@@ -74,6 +74,18 @@ pub enum ReportError {
         /// Records found.
         found: usize,
     },
+    /// A run whose lists do not fit together.
+    #[error("scenario `{scenario}`: `{field}` of its run holds {found}, expected {expected}; run the scenario again")]
+    BadTimeline {
+        /// Name of the scenario.
+        scenario: String,
+        /// Field at fault.
+        field: &'static str,
+        /// What it holds.
+        found: String,
+        /// What would have been right.
+        expected: String,
+    },
     /// A file could not be written.
     #[error("cannot write {}: {source}; check the free space and the permissions, then run the command again", path.display())]
     Write {

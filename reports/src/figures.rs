@@ -4,9 +4,13 @@
 //! lines above say what is compared and where; one fixed colour-blind-safe colour per strategy, direct labels, a legend line
 //! for what is not labelled, units on axes, thin grid; what leaves a scale is an arrow with its value.
 //! The registry [`FIGURES`] of a study's figures is alphabetical; a figure is one file, one `mod`, one row. [`decision_log`]
-//! and [`trace_overview`] stand beside it: they are drawn from records and from a trace, not from a study.
+//! and [`trace_overview`] stand beside it: they are drawn from records and from a trace, not from a study. So do the figures of
+//! a simulated run ([`of_scenario`]), and those about the kernels ([`balancing_sensitivity`], [`kernel_validity`]).
 
 mod axis;
+mod balancing;
+mod call_graph;
+mod cluster_timeline;
 mod cost_over_oracle;
 mod cost_violations;
 mod decision_log;
@@ -14,25 +18,37 @@ mod forecast;
 mod foresight;
 mod interval;
 mod labels;
+mod latency_heat;
 mod learning;
 mod legend;
 pub(crate) mod palette;
 pub(crate) mod place;
 mod regret;
 mod render;
+#[cfg(test)]
+mod scenario_tests;
 mod scene;
+mod sequential;
+mod spread;
 mod timeline;
 mod trace;
 mod tuning;
+mod validity;
 
 use crate::error::ReportError;
 use crate::evaluation::Evaluation;
 use crate::model::StudyData;
+use crate::scenario::ScenarioRun;
 
+pub use balancing::{BalancingRow, SHARED, balancing_sensitivity, balancing_table};
+pub use call_graph::call_graph;
+pub use cluster_timeline::cluster_timeline;
 pub use decision_log::decision_log;
+pub use latency_heat::latency_heat;
 pub(crate) use render::png_to;
 pub use trace::{MOST_COLUMNS, TraceColumn, TraceLevel, TraceOverview, TracePanel, TracePart, trace_overview};
 pub use tuning::{TuningCurve, TuningPoint, TuningRole, tuning_curve};
+pub use validity::{ValidityRow, kernel_validity};
 
 /// What a figure is drawn from.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +127,17 @@ pub const FIGURES: &[FigureRow] = &[
 /// [`ReportError::Draw`] if the backend fails.
 pub fn draw_all(source: &Source<'_>) -> Result<Vec<Figure>, ReportError> {
     FIGURES.iter().flat_map(|row| (row.draw)(source)).map(finish).collect()
+}
+
+/// Draws every figure of a simulated run for which it has data: the cluster over time, the latency heat map, the call graph.
+///
+/// # Errors
+/// [`ReportError::BadTimeline`] if the run's lists do not fit together, [`ReportError::Draw`] if the backend fails.
+pub fn of_scenario(run: &ScenarioRun) -> Result<Vec<Figure>, ReportError> {
+    let mut figures = vec![cluster_timeline(run)?];
+    figures.extend(latency_heat(run)?);
+    figures.extend(call_graph(run)?);
+    Ok(figures)
 }
 
 fn finish(sketch: Sketch) -> Result<Figure, ReportError> {

@@ -67,6 +67,18 @@ pub fn percent(share: f64, decimals: usize) -> String {
     grouped(share * 100.0, decimals)
 }
 
+/// A duration with about three digits: `182 ms`, `1.23 s`, `12.5 min`; `–` if it is absent.
+#[must_use]
+pub fn duration(seconds: Option<f64>) -> String {
+    match seconds {
+        Some(s) if s.is_finite() && s.abs() < 1.0 => format!("{} ms", short(s * 1_000.0)),
+        Some(s) if s.is_finite() && s.abs() < 120.0 => format!("{} s", short(s)),
+        Some(s) if s.is_finite() && s.abs() < 7_200.0 => format!("{} min", short(s / 60.0)),
+        Some(s) if s.is_finite() => format!("{} h", short(s / 3_600.0)),
+        _ => "–".to_owned(),
+    }
+}
+
 /// `value [low, high]`, each through `show`; only the value if there is no interval.
 #[must_use]
 pub fn with_interval(estimate: Option<&Estimate>, show: impl Fn(f64) -> String) -> String {
@@ -244,6 +256,23 @@ mod tests {
                 .chain([(1.0, "1"), (0.00067, "0.00067"), (0.000_02, "0.00002"), (0.0175, "0.0175")])
         {
             assert_eq!(short(value), expected);
+        }
+    }
+
+    #[test]
+    fn durations_choose_their_unit() {
+        for (seconds, expected) in [
+            (Some(0.0), "0 ms"),
+            (Some(0.000_25), "0.25 ms"),
+            (Some(0.182), "182 ms"),
+            (Some(1.234), "1.23 s"),
+            (Some(90.0), "90 s"),
+            (Some(1_800.0), "30 min"),
+            (Some(86_400.0), "24 h"),
+            (Some(f64::INFINITY), "–"),
+            (None, "–"),
+        ] {
+            assert_eq!(duration(seconds), expected);
         }
     }
 

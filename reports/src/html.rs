@@ -125,9 +125,10 @@ pub(crate) fn coded(text: &str) -> String {
     out
 }
 
-struct Shown<'a> {
-    figure: &'a Figure,
-    inline: bool,
+/// A figure, inline or linked.
+pub(crate) struct Shown<'a> {
+    pub(crate) figure: &'a Figure,
+    pub(crate) inline: bool,
 }
 
 struct Trials {
@@ -165,7 +166,8 @@ pub fn page(study: &StudyData, evaluation: &Evaluation, figures: &[Figure]) -> R
     page.render().map_err(|error| ReportError::Render { what: "index.html", reason: error.to_string() })
 }
 
-fn shown(figures: &[Figure]) -> Vec<Shown<'_>> {
+/// Figures inline as long as the page stays small.
+pub(crate) fn shown(figures: &[Figure]) -> Vec<Shown<'_>> {
     let mut bytes = 0;
     figures
         .iter()

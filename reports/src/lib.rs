@@ -10,6 +10,7 @@
 //! | [`tables`] | CSV, Markdown, LaTeX and plain text |
 //! | [`figures`] | SVG and PNG with the shipped font, each with its data |
 //! | [`html`], [`tuning`] | the self-contained page of a study, and that of `seatrial tune` |
+//! | [`scenario`] | a simulated scenario run as plain data, its tables and its page |
 //! | [`mod@write`] | everything into a run folder |
 //! | `analysis` | questions over several runs, on polars (feature `analysis`) |
 //!
@@ -24,6 +25,7 @@ pub mod figures;
 pub mod format;
 pub mod html;
 pub mod model;
+pub mod scenario;
 pub mod stats;
 pub mod summary;
 pub mod tables;

@@ -11,6 +11,7 @@ use crate::evaluation::{self, Evaluation};
 use crate::figures::{self, Figure, Source};
 use crate::html;
 use crate::model::StudyData;
+use crate::scenario::{self, ScenarioRun};
 use crate::summary::Summary;
 use crate::tables;
 
@@ -60,6 +61,37 @@ pub fn write_evaluated(dir: &Path, study: &StudyData, evaluation: &Evaluation) -
         figures,
         tables,
     })
+}
+
+/// What was written of a scenario run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioPaths {
+    /// The page.
+    pub index: PathBuf,
+    /// Figures: SVG, PNG and CSV of each.
+    pub figures: Vec<PathBuf>,
+    /// Tables.
+    pub tables: Vec<PathBuf>,
+}
+
+/// Writes the report of a scenario run into the run folder `dir`, which is created if it is missing: `report/index.html` last,
+/// `report/figures/*`, `report/tables/*`.
+///
+/// # Errors
+/// A run that cannot be drawn (before anything is written), or a file that cannot be written.
+pub fn write_scenario(dir: &Path, run: &ScenarioRun) -> Result<ScenarioPaths, ReportError> {
+    let drawn = figures::of_scenario(run)?;
+    let page = scenario::scenario_page(run, &drawn)?;
+    let report = dir.join("report");
+    let mut tables = Vec::new();
+    for (name, content) in scenario::scenario_tables(run) {
+        tables.push(write_file(&report.join("tables").join(name), content.as_bytes())?);
+    }
+    let mut figures = Vec::new();
+    for figure in &drawn {
+        figures.extend(write_figure(&report.join("figures"), figure)?);
+    }
+    Ok(ScenarioPaths { index: write_file(&report.join("index.html"), page.as_bytes())?, figures, tables })
 }
 
 /// Writes a figure as SVG, PNG and CSV into `folder`, which is created if it is missing.

@@ -24,7 +24,7 @@ const SVG_BASELINE_EM: f64 = 0.76;
 
 const SVG_SCALE: f64 = 2.0;
 const PNG_SCALE: f64 = 2.0;
-const SUPERSAMPLING: usize = 2;
+const SUPERSAMPLING: u32 = 2;
 
 fn font(size: f64) -> FontDesc<'static> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
@@ -55,9 +55,10 @@ pub(crate) fn svg(scene: &Scene) -> Result<String, String> {
 
 /// The scene as a PNG file at twice its logical size.
 pub(crate) fn png_to(scene: &Scene, path: &Path) -> Result<(), String> {
-    #[expect(clippy::cast_precision_loss, reason = "a small factor")]
-    let fine_scale = PNG_SCALE * SUPERSAMPLING as f64;
-    let (fine, size) = (pixels(scene, fine_scale), pixels(scene, PNG_SCALE));
+    let fine_scale = PNG_SCALE * f64::from(SUPERSAMPLING);
+    // A whole multiple, whatever rounding does to a scene of broken height.
+    let size = pixels(scene, PNG_SCALE);
+    let fine = (size.0 * SUPERSAMPLING, size.1 * SUPERSAMPLING);
     let mut buffer = vec![255; 3 * fine.0 as usize * fine.1 as usize];
     {
         let area = BitMapBackend::with_buffer(&mut buffer, fine).into_drawing_area();
@@ -76,11 +77,11 @@ fn pixels(scene: &Scene, scale: f64) -> (u32, u32) {
 
 fn averaged(fine: &[u8], fine_width: usize, (width, height): (usize, usize)) -> Vec<u8> {
     let mut out = Vec::with_capacity(3 * width * height);
-    let samples = u32::try_from(SUPERSAMPLING * SUPERSAMPLING).unwrap_or(1);
+    let (each, samples) = (SUPERSAMPLING as usize, SUPERSAMPLING * SUPERSAMPLING);
     for (y, x, channel) in (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |c| (y, x, c)))) {
         let mut sum = samples / 2;
-        for (dy, dx) in (0..SUPERSAMPLING).flat_map(|dy| (0..SUPERSAMPLING).map(move |dx| (dy, dx))) {
-            let (row, column) = (y * SUPERSAMPLING + dy, x * SUPERSAMPLING + dx);
+        for (dy, dx) in (0..each).flat_map(|dy| (0..each).map(move |dx| (dy, dx))) {
+            let (row, column) = (y * each + dy, x * each + dx);
             sum += u32::from(fine[3 * (row * fine_width + column) + channel]);
         }
         out.push(u8::try_from(sum / samples).unwrap_or(255));
@@ -232,6 +233,17 @@ mod tests {
         let dark = |row: usize| -> Vec<usize> { (0..120).filter(|x| rows[row][*x]).collect() };
         assert_eq!(dark(30), (20..40).collect::<Vec<_>>());
         assert_eq!(dark(55), (20..80).collect::<Vec<_>>());
+    }
+
+    /// Broken sizes round alike in the fine raster and in the coarse one.
+    #[test]
+    fn scenes_of_broken_height_are_rastered() {
+        let folder = tempfile::tempdir().unwrap();
+        for height in [40.1, 40.25, 40.3, 40.7] {
+            let path = folder.path().join("broken.png");
+            png_to(&Scene::new(30.3, height), &path).unwrap();
+            assert!(path.exists());
+        }
     }
 
     /// The baseline of raster text is where the scene says: the lowest ink of an `H` lies within a pixel above it.

@@ -168,6 +168,20 @@ pub(crate) fn fitted(text: &str, size: f64, width: f64) -> String {
     kept.trim_end().to_owned() + "…"
 }
 
+/// The same, cut in its middle: names of services differ at their ends as often as at their beginnings.
+pub(crate) fn fitted_within(text: &str, size: f64, width: f64) -> String {
+    if render::text_width(text, size) <= width {
+        return text.to_owned();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let cut = |kept: usize| -> String {
+        let (head, tail) = (&letters[..kept.div_ceil(2)], &letters[letters.len() - kept / 2..]);
+        head.iter().chain(&['…']).chain(tail).collect()
+    };
+    let fits = |kept: &usize| render::text_width(&cut(*kept), size) <= width;
+    cut((0..letters.len()).rev().find(fits).unwrap_or(0))
+}
+
 /// The rectangle a text covers: from the top of capitals to just below the baseline.
 pub(crate) fn text_frame((x, y): Point, text: &str, size: f64, hold: Hold) -> Frame {
     let width = render::text_width(text, size);
@@ -193,4 +207,18 @@ pub(crate) fn tint((r, g, b): Rgb, share: f64) -> Rgb {
         mixed
     };
     (mix(r), mix(g), mix(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_keep_their_ends() {
+        assert_eq!(fitted_within("short", LABEL, 100.0), "short");
+        let cut = fitted_within("team-1-backend-service-17", LABEL, 120.0);
+        assert!(cut.starts_with("team-1-") && cut.ends_with("ice-17") && cut.contains('…'), "{cut}");
+        assert!(render::text_width(&cut, LABEL) <= 120.0);
+        assert_eq!(fitted_within("wide", LABEL, 0.0), "…");
+    }
 }

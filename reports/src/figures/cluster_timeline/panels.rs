@@ -1,0 +1,303 @@
+//! One panel each for requests, latency, queues, the pods of a service and the nodes of a pool.
+
+use super::super::axis::{self, Scale};
+use super::super::legend::{self, Swatch};
+use super::super::render::text_width;
+use super::super::scene::{
+    Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted, fitted_within, shade, text_frame, tint,
+};
+use super::super::spread::spread_within;
+use super::Group;
+use super::stretches::Stretches;
+use crate::format::duration;
+use crate::scenario::ScenarioRun;
+
+const OFFERED: Rgb = (0x60, 0x60, 0x60);
+const ANSWERED: Rgb = (0x00, 0x72, 0xb2);
+const FAILED: Rgb = (0xd5, 0x5e, 0x00);
+const RETRIES: Rgb = (0xaa, 0x44, 0x99);
+const QUEUE: Rgb = (0x88, 0x22, 0x55);
+/// P50, P95, P99: from pale to dark.
+const QUANTILES: [Rgb; 3] = [(0x88, 0xb8, 0xdc), (0x2c, 0x7f, 0xb8), (0x25, 0x34, 0x94)];
+const READY: Rgb = (0x5f, 0xb3, 0x9b);
+const STARTING: Rgb = (0xf0, 0xc2, 0x4b);
+const PENDING: Rgb = (0xd5, 0x5e, 0x00);
+const TERMINATING: Rgb = (0xa8, 0xa8, 0xa8);
+const NODE_READY: Rgb = (0x7a, 0xa6, 0xd6);
+
+type Context<'a> = (&'a ScenarioRun, &'a Stretches<'a>, &'a Scale);
+
+/// A panel.
+pub(super) enum Panel<'a> {
+    Requests,
+    Latency,
+    Queue,
+    Pods { group: &'a Group, legend: bool },
+    Nodes { group: &'a Group, legend: bool },
+}
+
+impl Panel<'_> {
+    /// Room above for its name, and for a legend where it has one.
+    pub(super) const fn head(&self) -> f64 {
+        match self {
+            Self::Pods { legend: true, .. } | Self::Nodes { legend: true, .. } => 48.0,
+            _ => 26.0,
+        }
+    }
+
+    pub(super) const fn height(&self, others: usize) -> f64 {
+        match self {
+            Self::Requests | Self::Latency => 104.0,
+            Self::Queue => 64.0,
+            Self::Pods { .. } | Self::Nodes { .. } if others <= 2 => 96.0,
+            Self::Pods { .. } | Self::Nodes { .. } => 58.0,
+        }
+    }
+
+    pub(super) fn draw(&self, scene: &mut Scene, frame: &Frame, context: Context<'_>) {
+        match self {
+            Self::Requests => requests(scene, frame, context),
+            Self::Latency => latency(scene, frame, context),
+            Self::Queue => queue(scene, frame, context),
+            Self::Pods { group, legend } => pods(scene, frame, (group, *legend), context),
+            Self::Nodes { group, legend } => nodes(scene, frame, (group, *legend), context),
+        }
+    }
+}
+
+fn head(scene: &mut Scene, frame: &Frame, words: &str) {
+    let words = fitted(words, LABEL, frame.right - frame.left);
+    scene.text((frame.left, frame.top - 8.0), &words, (LABEL, SOFT, Hold::Start));
+}
+
+/// Names of lines right of the panel, as near to their ends as there is room.
+fn end_labels(scene: &mut Scene, frame: &Frame, mut labels: Vec<(f64, String, Rgb)>) {
+    labels.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let wished: Vec<f64> = labels.iter().map(|label| label.0).collect();
+    let places = spread_within(&wished, 1.2 * LABEL, (frame.top, frame.bottom));
+    for ((y, words, color), place) in labels.into_iter().zip(places) {
+        scene.line(vec![(frame.right + 2.0, y), (frame.right + 12.0, place)], tint(color, 0.7), 1.0);
+        let words = fitted_within(&words, LABEL, super::RIGHT - 24.0);
+        scene.text((frame.right + 16.0, place + 0.36 * LABEL), &words, (LABEL, shade(color), Hold::Start));
+    }
+}
+
+/// From where to where each stretch lies.
+fn columns(stretches: &Stretches<'_>, time: &Scale, frame: &Frame) -> Vec<(f64, f64)> {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of real times, on paper")]
+    let x = |at: i64| time.x(at as f64, frame);
+    (0..stretches.len()).map(|k| (x(stretches.start_us(k)), x(stretches.end_us(k)))).collect()
+}
+
+/// A line that keeps its height over each stretch.
+fn steps(columns: &[(f64, f64)], y: impl Fn(usize) -> f64) -> Vec<Point> {
+    columns.iter().enumerate().flat_map(|(k, (from, to))| [(*from, y(k)), (*to, y(k))]).collect()
+}
+
+/// Areas on top of each other, each as high as its value; from below.
+fn stack(
+    scene: &mut Scene,
+    (frame, scale): (&Frame, &Scale),
+    columns: &[(f64, f64)],
+    layers: &[(Rgb, &dyn Fn(usize) -> f64)],
+) {
+    let mut floor = vec![0.0; columns.len()];
+    for (color, value) in layers {
+        let values: Vec<f64> = (0..columns.len()).map(value).collect();
+        // Stretches without any of it are left out, so that it leaves no hairline.
+        let mut run = Vec::new();
+        for (k, (from, to)) in columns.iter().enumerate() {
+            if values[k] > 0.0 {
+                let (upper, lower) = (scale.y(floor[k] + values[k], frame), scale.y(floor[k], frame));
+                run.extend([(*from, upper, lower), (*to, upper, lower)]);
+            } else if !run.is_empty() {
+                scene.band(std::mem::take(&mut run), *color);
+            }
+        }
+        if !run.is_empty() {
+            scene.band(run, *color);
+        }
+        floor.iter_mut().zip(values).for_each(|(floor, value)| *floor += value.max(0.0));
+    }
+}
+
+fn requests(scene: &mut Scene, frame: &Frame, (_, stretches, time): Context<'_>) {
+    let columns = columns(stretches, time, frame);
+    let series = |of| (0..stretches.len()).map(|k| stretches.rate(k, of)).collect::<Vec<f64>>();
+    let offered = series(|row| row.offered);
+    let lines = [
+        ("answered", ANSWERED, series(|row| row.done), 1.75),
+        ("failed", FAILED, series(|row| row.failed), 1.5),
+        ("retries", RETRIES, series(|row| row.retries), 1.5),
+    ];
+    head(scene, frame, "requests/s, as clients saw them");
+    let values = lines.iter().flat_map(|line| line.2.iter()).chain(&offered).copied().chain([1.0]);
+    let Some(scale) = Scale::linear(values, true) else { return };
+    axis::y_axis(scene, frame, &scale, 4);
+    stack(scene, (frame, &scale), &columns, &[(tint(OFFERED, 0.25), &|k| offered[k])]);
+    scene.line(steps(&columns, |k| scale.y(offered[k], frame)), tint(OFFERED, 0.7), 1.0);
+    let end = |values: &[f64]| scale.y(values.last().copied().unwrap_or(0.0), frame);
+    let mut labels = vec![(end(&offered), "offered".to_owned(), OFFERED)];
+    for (name, color, values, width) in lines {
+        if name == "answered" || values.iter().any(|value| *value > 0.0) {
+            scene.line(steps(&columns, |k| scale.y(values[k], frame)), color, width);
+            labels.push((end(&values), name.to_owned(), color));
+        }
+    }
+    end_labels(scene, frame, labels);
+}
+
+fn latency(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>) {
+    let all = |of| (0..stretches.len()).map(|k| stretches.greatest(k, of)).collect::<Vec<Option<f64>>>();
+    let series = [all(|row| row.p50_s), all(|row| row.p95_s), all(|row| row.p99_s)];
+    let seen = || series.iter().flatten().flatten().copied().filter(|s| *s > 0.0);
+    let (low, high) = (seen().fold(f64::INFINITY, f64::min), seen().fold(0.0, f64::max));
+    let (unit, factor) = if high < 1.0 { ("ms", 1_000.0) } else { ("s", 1.0) };
+    head(scene, frame, &format!("time from first try to answer, {unit} (logarithmic)"));
+    if high <= 0.0 {
+        let middle = ((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0);
+        let covered = text_frame(middle, "no request was answered", LABEL, Hold::Middle);
+        scene.area(&covered, (255, 255, 255));
+        scene.text(middle, "no request was answered", (LABEL, SOFT, Hold::Middle));
+        return;
+    }
+    // An objective far off would press the lines together; it is drawn where it is near.
+    let objective = run.objective_s.filter(|s| *s > low / 5.0 && *s < high * 5.0);
+    let (low, high) = (objective.map_or(low, |s| s.min(low)), objective.map_or(high, |s| s.max(high)));
+    let scale = Scale { low: low / 1.25 * factor, high: high * 1.25 * factor, log: true };
+    axis::y_axis(scene, frame, &scale, 6);
+    let columns = columns(stretches, time, frame);
+    let mut labels = Vec::new();
+    if let Some(objective) = objective {
+        let y = scale.y(objective * factor, frame);
+        scene.dashed((frame.left, y), (frame.right, y), INK);
+        labels.push((y, format!("limit {}", duration(Some(objective))), INK));
+    }
+    for ((name, values), color) in ["P50", "P95", "P99"].into_iter().zip(&series).zip(QUANTILES) {
+        for line in pieces(values, |k, s| ((columns[k].0 + columns[k].1) / 2.0, scale.y(s * factor, frame))) {
+            match line[..] {
+                [only] => scene.dot(only, 3.0, color),
+                _ => scene.line(line, color, 1.75),
+            }
+        }
+        if let Some(last) = values.iter().rev().flatten().next() {
+            labels.push((scale.y(last * factor, frame), name.to_owned(), color));
+        }
+    }
+    end_labels(scene, frame, labels);
+}
+
+/// The lines through what is there; what is absent is a gap.
+fn pieces(values: &[Option<f64>], place: impl Fn(usize, f64) -> Point) -> Vec<Vec<Point>> {
+    let mut lines = vec![Vec::new()];
+    for (k, value) in values.iter().enumerate() {
+        match (value, lines.last_mut()) {
+            (Some(value), Some(line)) => line.push(place(k, *value)),
+            _ => lines.push(Vec::new()),
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+#[expect(clippy::cast_precision_loss, reason = "lengths of queues, on paper")]
+fn queue(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>) {
+    let columns = columns(stretches, time, frame);
+    let all: Vec<f64> = (0..stretches.len()).map(|k| stretches.queued(k, None) as f64).collect();
+    head(scene, frame, "calls that wait for a worker");
+    let Some(scale) = Scale::linear(all.iter().copied().chain([4.0]), true) else { return };
+    axis::y_axis(scene, frame, &scale, 3);
+    stack(scene, (frame, &scale), &columns, &[(tint(QUEUE, 0.35), &|k| all[k])]);
+    let mut labels = vec![(scale.y(*all.last().unwrap_or(&0.0), frame), "all services".to_owned(), QUEUE)];
+    let services = 0..run.timeline.services.len();
+    let longest = |id: &usize| (0..stretches.len()).map(|k| stretches.queued(k, Some(*id))).max().unwrap_or(0);
+    let worst = services.clone().max_by_key(|id| (longest(id), std::cmp::Reverse(*id)));
+    if let Some(worst) = worst.filter(|id| services.len() > 1 && longest(id) > 0) {
+        let own = |k: usize| scale.y(stretches.queued(k, Some(worst)) as f64, frame);
+        scene.line(steps(&columns, own), QUEUE, 1.5);
+        labels.push((own(stretches.len() - 1), run.timeline.services[worst].clone(), QUEUE));
+    } else {
+        labels.clear();
+    }
+    end_labels(scene, frame, labels);
+}
+
+fn pods(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (_, stretches, time): Context<'_>) {
+    let columns = columns(stretches, time, frame);
+    let rows: Vec<_> = (0..stretches.len()).map(|k| stretches.pods(k, &group.members)).collect();
+    let tops = rows.iter().map(|row| f64::from(row.ready + row.starting + row.pending + row.terminating));
+    let Some(scale) = Scale::linear(tops.chain(rows.iter().map(|row| f64::from(row.desired))).chain([2.0]), true)
+    else {
+        return;
+    };
+    head(scene, frame, &format!("{}: pods", group.name));
+    axis::y_axis(scene, frame, &scale, 3);
+    let layers: [(Rgb, &dyn Fn(usize) -> f64); 4] = [
+        (READY, &|k| f64::from(rows[k].ready)),
+        (STARTING, &|k| f64::from(rows[k].starting)),
+        (PENDING, &|k| f64::from(rows[k].pending)),
+        (TERMINATING, &|k| f64::from(rows[k].terminating)),
+    ];
+    stack(scene, (frame, &scale), &columns, &layers);
+    scene.line(steps(&columns, |k| scale.y(f64::from(rows[k].desired), frame)), INK, 1.25);
+    let most = rows.iter().map(|row| row.ready).max().unwrap_or(0);
+    side(scene, frame, &format!("at most {most} ready"));
+    if legend {
+        let entries = [
+            (Swatch::Band(READY), "ready"),
+            (Swatch::Band(STARTING), "starting"),
+            (Swatch::Band(PENDING), "pending"),
+            (Swatch::Band(TERMINATING), "terminating"),
+            (Swatch::Line(INK), "asked for"),
+        ];
+        legend::draw(scene, (frame.left, frame.top - 30.0), &entries);
+    }
+}
+
+fn nodes(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (_, stretches, time): Context<'_>) {
+    let columns = columns(stretches, time, frame);
+    let rows: Vec<_> = (0..stretches.len()).map(|k| stretches.nodes(k, &group.members)).collect();
+    let tops = rows.iter().map(|row| f64::from(row.ready + row.provisioning + row.lost));
+    let Some(scale) = Scale::linear(tops.chain([2.0]), true) else { return };
+    let what = if group.members.len() == 1 { "pool " } else { "" };
+    head(scene, frame, &format!("{what}{}: nodes", group.name));
+    axis::y_axis(scene, frame, &scale, 3);
+    let layers: [(Rgb, &dyn Fn(usize) -> f64); 3] = [
+        (NODE_READY, &|k| f64::from(rows[k].ready)),
+        (STARTING, &|k| f64::from(rows[k].provisioning)),
+        (PENDING, &|k| f64::from(rows[k].lost)),
+    ];
+    stack(scene, (frame, &scale), &columns, &layers);
+    scene.line(steps(&columns, |k| scale.y(rows[k].requested, frame)), INK, 1.25);
+    let most = rows.iter().map(|row| row.ready).max().unwrap_or(0);
+    side(scene, frame, &format!("at most {most} ready"));
+    if legend {
+        let entries = [
+            (Swatch::Band(NODE_READY), "ready"),
+            (Swatch::Band(STARTING), "on the way"),
+            (Swatch::Band(PENDING), "silent"),
+            (Swatch::Line(INK), "CPU requested, in full nodes"),
+        ];
+        legend::draw(scene, (frame.left, frame.top - 30.0), &entries);
+    }
+}
+
+/// A remark right of a panel.
+fn side(scene: &mut Scene, frame: &Frame, words: &str) {
+    debug_assert!(text_width(words, LABEL) < super::RIGHT, "a count of pods is short");
+    let middle = (frame.top + frame.bottom) / 2.0 + 0.36 * LABEL;
+    scene.text((frame.right + 10.0, middle), words, (LABEL, SOFT, Hold::Start));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_is_a_gap() {
+        let values = [None, Some(1.0), Some(2.0), None, Some(3.0)];
+        let lines = pieces(&values, |k, y| (k as f64, y));
+        assert_eq!(lines, [vec![(1.0, 1.0), (2.0, 2.0)], vec![(4.0, 3.0)]]);
+        assert!(pieces(&[None, None], |_, y| (0.0, y)).is_empty());
+    }
+}

@@ -1,0 +1,114 @@
+//! The page of a run: one file without scripts, its headline made of numbers alone.
+
+use askama::Template;
+
+use super::{ScenarioRun, tables};
+use crate::error::ReportError;
+use crate::figures::Figure;
+use crate::format::{duration, grouped, is_relative, iso_moment, percent};
+use crate::html::{Shown, coded, shown};
+use crate::model::Fact;
+use crate::tables::Table;
+
+/// Events, and changes of replicas, on the page; the files hold all.
+const MOST_ROWS: usize = 60;
+
+#[derive(Template)]
+#[template(path = "scenario.html")]
+struct Page<'a> {
+    run: &'a ScenarioRun,
+    length: String,
+    headline: String,
+    latency: String,
+    conservation: (String, bool),
+    notes: Vec<String>,
+    figures: Vec<Shown<'a>>,
+    services: Sheet,
+    prices: Sheet,
+    events: Sheet,
+    decisions: Sheet,
+    provenance: Vec<Fact>,
+}
+
+/// A table and which of its columns are text; the first always is.
+struct Sheet {
+    table: Table,
+    text: &'static [usize],
+}
+
+impl Sheet {
+    fn class(&self, column: &usize) -> &'static str {
+        if *column == 0 || self.text.contains(column) { " class=\"text\"" } else { "" }
+    }
+
+    fn wide(&self, column: &usize) -> &'static str {
+        match (self.text.last(), *column + 1 == self.table.heads.len()) {
+            (Some(last), true) if last == column => " class=\"text words\"",
+            _ => self.class(column),
+        }
+    }
+}
+
+/// Renders the page of a run with its figures, which lie in `figures/` beside it, as its tables lie in `tables/`.
+///
+/// # Errors
+/// [`ReportError::BadTimeline`] if the run's lists do not fit together, [`ReportError::Render`] if the template fails.
+pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, ReportError> {
+    run.check()?;
+    let totals = &run.totals;
+    let page = Page {
+        run,
+        length: duration(Some(run.seconds())),
+        headline: headline(run),
+        latency: format!(
+            "From first try to answer: P50 {}, P95 {}, P99 {}, P99.9 {}.",
+            duration(totals.latency.p50_s),
+            duration(totals.latency.p95_s),
+            duration(totals.latency.p99_s),
+            duration(totals.latency.p999_s)
+        ),
+        conservation: tables::conservation(run),
+        notes: run.notes.iter().map(|note| coded(note)).collect(),
+        figures: shown(figures),
+        services: Sheet { table: tables::services(run), text: &[] },
+        prices: Sheet { table: tables::prices(run), text: &[] },
+        events: Sheet { table: tables::events(run, MOST_ROWS), text: &[1, 2] },
+        decisions: Sheet { table: tables::decisions(run, MOST_ROWS), text: &[1, 4] },
+        provenance: provenance(run),
+    };
+    page.render().map_err(|error| ReportError::Render { what: "index.html", reason: error.to_string() })
+}
+
+/// A sentence of numbers: how many, how bad, how slow, how dear.
+#[expect(clippy::cast_precision_loss, reason = "counts, for people to read")]
+fn headline(run: &ScenarioRun) -> String {
+    let totals = &run.totals;
+    let bad =
+        totals.bad_share().map_or_else(|| "none offered".to_owned(), |share| format!("{} % bad", percent(share, 2)));
+    let retries =
+        if totals.retries > 0 { format!(", {} retries", grouped(totals.retries as f64, 0)) } else { String::new() };
+    let most: u32 = run.services.iter().map(|service| service.most_ready).max().unwrap_or(0);
+    let pods = if run.services.len() == 1 { format!(", at most {most} pods ready") } else { String::new() };
+    format!(
+        "{} requests in {}: {bad}, P95 {}{retries}; {} pod-seconds{pods}; J = {}.",
+        grouped(totals.offered as f64, 0),
+        duration(Some(run.counted_seconds())),
+        duration(totals.latency.p95_s),
+        grouped(totals.pod_seconds, 0),
+        grouped(totals.j(), 0),
+    )
+}
+
+fn provenance(run: &ScenarioRun) -> Vec<Fact> {
+    let mut facts = run.provenance.clone();
+    let mut add = |name: &str, value: String| facts.push(Fact { name: name.to_owned(), value });
+    let start = run.timeline.start.micros();
+    add("kernel", run.kernel.clone());
+    add("seed", run.seed.to_string());
+    add("start", if is_relative(start) { String::new() } else { iso_moment(start) });
+    add("warm-up", if run.warm_up_s > 0.0 { duration(Some(run.warm_up_s)) } else { String::new() });
+    add("interval", duration(Some(run.timeline.interval.as_secs_f64())));
+    add("report", format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")));
+    facts.retain(|fact| !fact.value.is_empty());
+    facts
+}

@@ -80,7 +80,13 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { timeline: Some(Span::from_secs(15)), latencies: true, log: LogLevel::Off, decisions: false, weights: None }
+        Self {
+            timeline: Some(Span::from_secs(15)),
+            latencies: true,
+            log: LogLevel::Off,
+            decisions: false,
+            weights: None,
+        }
     }
 }
 

@@ -22,8 +22,8 @@ mod understanding;
 
 use std::path::Path;
 
-pub use arguments::{LogWord, 
-    ScenarioAction, ScenarioArgs, ScenarioCheckArgs, ScenarioListArgs, ScenarioNewArgs, ScenarioRunArgs,
+pub use arguments::{
+    LogWord, ScenarioAction, ScenarioArgs, ScenarioCheckArgs, ScenarioListArgs, ScenarioNewArgs, ScenarioRunArgs,
 };
 pub use gallery::GALLERY;
 pub use inputs::read as read_inputs;

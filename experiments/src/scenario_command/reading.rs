@@ -139,6 +139,9 @@ fn misshapen(document: &Document<'_>, origin: &str, error: &serde_path_to_error:
     format!("{place}: `{shown}`: {said}")
 }
 
+/// Names that a message lists, the nearest first.
+const MOST_NAMES: usize = 8;
+
 /// What serde says about a word that it does not know.
 struct Quoted<'a> {
     word: &'a str,
@@ -153,7 +156,11 @@ impl<'a> Quoted<'a> {
     }
 
     fn hint(&self) -> String {
-        let known = nearest::first(self.word, self.expected.iter().copied()).join(", ");
+        let mut names = nearest::first(self.word, self.expected.iter().copied());
+        let more = names.len().saturating_sub(MOST_NAMES);
+        names.truncate(MOST_NAMES);
+        let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let known = names.join(", ") + &tail;
         match nearest::of(self.word, self.expected.iter().copied()) {
             Some(near) => format!("did you mean `{near}`? (known here: {known})"),
             None if known.is_empty() => "no key is known here".to_owned(),

@@ -227,7 +227,7 @@ fn services() {
             "services.model.token_cost.per_output_token_s",
             "-0.1",
         ),
-        (WEB, "[services.web]", "[services.Web]", "services.Web", "lowercase"),
+        ("metastable-retries", "[services.web]", "[services.Web]", "services.Web", "lowercase"),
         (WEB, "min = 1", "min = 50", "services.web.autoscaling.min", "at most max = 40"),
         (WEB, "max = 40", "max = 0", "services.web.autoscaling.max", "1 to 100,000"),
         (WEB, "max = 40", "max = 40\ndecision_s = 0.0", "services.web.autoscaling.decision_s", "0.1 to"),

@@ -166,7 +166,9 @@ fn cpu_used_is_the_work_done() {
 
 #[test]
 fn intervals_add_up_to_the_run() {
-    let spec = spec(json!({"a": service(json!({"calls": [{"to": "b"}]})), "b": service(json!({"queue_limit": 1, "service_time_s": {"constant": 0.15}}))}));
+    let spec = spec(
+        json!({"a": service(json!({"calls": [{"to": "b"}]})), "b": service(json!({"queue_limit": 1, "service_time_s": {"constant": 0.15}}))}),
+    );
     let mut world = World::of(&spec, 15, &[&[8.0, 9.0, 5.0, 2.0]], 1).pods(0, 0..1).pods(1, 1..2);
     let edges_s = [0.0, 0.2, 0.5, 1.0, f64::INFINITY];
     let (mut clients, mut services, mut answered) = ([0; 4], [[0; 3]; 2], 0);

@@ -12,6 +12,8 @@ mod guards;
 mod names;
 #[path = "scenario/page.rs"]
 mod page;
+#[path = "scenario/short.rs"]
+mod short;
 
 use seatrial_experiments::scenario_command::GALLERY;
 

@@ -78,3 +78,67 @@ fn list_names_the_gallery() {
     let json: serde_json::Value = serde_json::from_str(&out(&seatrial(&["list", "--json"], folder.path()))).unwrap();
     assert_eq!(json["scenarios"].as_array().unwrap().len(), GALLERY.len());
 }
+
+/// A short scenario of the gallery, as a file.
+fn short(folder: &Path, kernel: &str) {
+    let text = super::gallery("single-web-service").replace("duration_s = 5400", "duration_s = 300");
+    let text = text.replace("mean_per_s = 220.0, amplitude_per_s = 160.0", "mean_per_s = 60.0, amplitude_per_s = 20.0");
+    std::fs::write(folder.join("short.toml"), text.replace("kernel = \"events\"", &format!("kernel = \"{kernel}\"")))
+        .unwrap();
+}
+
+fn bytes(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn run_leaves_a_folder_and_the_same_seed_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    short(folder.path(), "events");
+    for (out, seed) in [("a", "5"), ("b", "5"), ("c", "6")] {
+        let output = seatrial(&["run", "short.toml", "--out", out, "--seed", seed, "--log", "cluster"], folder.path());
+        assert!(output.status.success(), "{}", err(&output));
+        assert!(super::command::out(&output).contains("requests     "), "{}", super::command::out(&output));
+    }
+    let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
+    for name in [
+        "summary.json",
+        "timeline.json",
+        "timeline/services.parquet",
+        "timeline/clients.parquet",
+        "log.parquet",
+        "scenario.toml",
+    ] {
+        assert!(bytes(&a, name) == bytes(&b, name), "{name}");
+    }
+    assert!(bytes(&a, "timeline.json") != bytes(&c, "timeline.json"), "another seed is another run");
+    assert!(a.join("report/index.html").is_file());
+    let summary: serde_json::Value = serde_json::from_slice(&bytes(&a, "summary.json")).unwrap();
+    let count = |key: &str| summary["conservation"][key].as_u64().unwrap();
+    assert_eq!(count("offered"), count("done") + count("failed") + count("under_way"));
+    // 60 a second with a wave of 20 that has gone a ninth of its way.
+    let expected = 300.0 * 60.0 + 20.0 * 2_700.0 / std::f64::consts::TAU * (1.0 - (std::f64::consts::TAU / 9.0).cos());
+    assert!((count("offered") as f64 - expected).abs() <= 5.0, "{} of {expected}", count("offered"));
+    assert_eq!(summary["seed"], 5);
+    assert!(summary["services"]["web"]["decisions"].as_u64().unwrap() >= 20, "every 15 s: {summary}");
+    assert!(summary["total"]["latency"]["p50_s"].as_f64().unwrap() > 0.04, "{summary}");
+}
+
+#[test]
+fn a_flow_leaves_a_summary_and_foreign_folders_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    short(folder.path(), "fluid");
+    let output = seatrial(&["run", "short.toml", "--out", "flow"], folder.path());
+    assert!(output.status.success(), "{}", err(&output));
+    let summary: serde_json::Value =
+        serde_json::from_slice(&bytes(&folder.path().join("flow"), "summary.json")).unwrap();
+    assert!(
+        summary["kernel"] == "fluid"
+            && summary["conservation"].is_null()
+            && summary["total"]["j"].as_f64().unwrap() > 0.0
+    );
+    std::fs::create_dir(folder.path().join("mine")).unwrap();
+    std::fs::write(folder.path().join("mine/thesis.txt"), "years").unwrap();
+    let output = seatrial(&["run", "short.toml", "--out", "mine"], folder.path());
+    assert!(output.status.code() == Some(2) && err(&output).contains("mine holds something else"), "{}", err(&output));
+}

@@ -113,10 +113,10 @@ fn extend(values: &mut Values, array: &ArrayRef) {
     match values {
         Values::Whole(values) => match array.data_type() {
             DataType::Int32 => {
-                values.extend(array.as_primitive::<Int32Type>().iter().map(|value| value.map(i64::from)))
+                values.extend(array.as_primitive::<Int32Type>().iter().map(|value| value.map(i64::from)));
             }
             DataType::UInt32 => {
-                values.extend(array.as_primitive::<UInt32Type>().iter().map(|value| value.map(i64::from)))
+                values.extend(array.as_primitive::<UInt32Type>().iter().map(|value| value.map(i64::from)));
             }
             _ => values.extend(array.as_primitive::<Int64Type>().iter()),
         },

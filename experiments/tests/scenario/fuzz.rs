@@ -8,7 +8,7 @@ use seatrial_envs::world::{Options, World};
 use seatrial_experiments::scenario_command::{GALLERY, LoadedScenario, parse, read_inputs};
 
 /// Texts that are tried: bounded by number, never by time.
-const CASES: u64 = 6_000;
+const CASES: u64 = 20_000;
 const SEED: u64 = 2026;
 
 /// Numbers at the edges of what a text can say.

@@ -112,9 +112,19 @@ fn workload(at: &str, spec: &ScenarioSpec, (name, workload): (&str, &WorkloadSpe
     found.optional(format!("{at}.from_s"), workload.from_s, SECONDS);
     found.optional(format!("{at}.until_s"), workload.until_s, SECONDS);
     let from_s = workload.from_s.unwrap_or(0.0);
-    found.must(!(from_s >= spec.duration_s), format!("{at}.from_s"), from_s, "before the end, duration_s");
+    found.must(
+        from_s < spec.duration_s || from_s.is_nan(),
+        format!("{at}.from_s"),
+        from_s,
+        "before the end, duration_s",
+    );
     if let Some(until_s) = workload.until_s {
-        found.must(!(until_s <= from_s), format!("{at}.until_s"), until_s, format!("above from_s = {from_s}"));
+        found.must(
+            until_s > from_s || until_s.is_nan(),
+            format!("{at}.until_s"),
+            until_s,
+            format!("above from_s = {from_s}"),
+        );
     }
     found.number(
         format!("{at}.trace_from_s"),

@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2};
 use seatrial_core::rand::{Stream, below};
 use seatrial_core::rl::{StepBuffers, VectorEnv};
 use seatrial_envs::registry;
+use seatrial_envs::spec::KernelChoice;
 
 /// Actions change this often: replicas move, starts are drawn, episodes end.
 const ACTION_SETS: usize = 64;
@@ -26,7 +27,7 @@ struct Batch {
 
 impl Batch {
     fn new(id: &str, instances: usize) -> Self {
-        let mut env = (registry::find(id).unwrap().example)(instances).unwrap();
+        let mut env = (registry::find(id).unwrap().example)(KernelChoice::Fluid, instances).unwrap();
         let envs = env.len();
         let (len, count) = (env.observation_len(), env.action_count() as u64);
         let action = |set: usize, env: usize| below(1, Stream::RandomAction, set as u64, env as u32, count) as u32;

@@ -8,8 +8,13 @@
 //! Cost of a step = J incurred in it, in pod-seconds. An episode begins at a drawn slot of a drawn load, is truncated after a
 //! fixed number of decisions and never terminates; nothing is owed at its end, because the world goes on. Everything is a pure
 //! function of an environment's seed, its episode number and its actions: the size of the batch does not matter.
+//!
+//! On the event kernel ([`AutoscaleConfig::kernel`]) each request comes one by one (module `floors`): the same counts per slot, placed
+//! and sized by the episode's seed, on the same pods. Observation, actions and cost are the same; a request is booked bad when it
+//! turns out so. A test holds it against [`crate::world::protocol`] driven by the same actions.
 
 mod env;
+mod floors;
 pub(crate) mod loads;
 pub(crate) mod rows;
 pub(crate) mod tables;
@@ -31,6 +36,9 @@ use crate::load::LoadError;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::spec::lower::LowerError;
 use env::{Fleet, Shared, TOGETHER};
+use crate::serving::ServingError;
+use crate::spec::KernelChoice;
+use crate::world::protocol::floor::Floor;
 use rows::Ground;
 use tables::{StartUpTable, WaitTable};
 
@@ -45,6 +53,8 @@ pub struct AutoscaleConfig {
     pub envs: usize,
     /// Decisions in an episode.
     pub episode_steps: u32,
+    /// Requests as a flow, or one by one.
+    pub kernel: KernelChoice,
 }
 
 /// Why the environments cannot be made.
@@ -59,6 +69,9 @@ pub enum AutoscaleError {
     /// The application cannot be lowered to the fluid kernel.
     #[error(transparent)]
     Lower(#[from] LowerError),
+    /// The scenario's requests cannot be served one by one.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
     /// The guard's or a forecaster's settings are out of range.
     #[error(transparent)]
     Strategy(#[from] ConfigError),
@@ -118,6 +131,10 @@ impl AutoscaleV1 {
         loads.check_room(config.episode_steps)?;
         let scenario = &config.scenario;
         let world = World::new(scenario);
+        let requests = match (config.kernel, loads.loads.first()) {
+            (KernelChoice::Events, Some(load)) => Some(Floor::idle(scenario, load.requests.clone())?),
+            _ => None,
+        };
         let shared = Shared {
             ground: Ground {
                 world,
@@ -134,6 +151,7 @@ impl AutoscaleV1 {
             loads,
             episode_steps: config.episode_steps,
             override_price: 0.0,
+            requests,
         };
         let fleet = Fleet::new(&shared, config.envs);
         Ok(Self { shared, fleet })

@@ -34,8 +34,8 @@ pub struct EnvironmentRow {
     pub actions: fn() -> Vec<ActionEntry>,
     /// Rows of one instance, which lie together in a batch: 1, or the services of an application.
     pub rows: usize,
-    /// So many instances on a small generated load: for conformance tests, documentation and benchmarks.
-    pub example: fn(usize) -> Result<Box<dyn VectorEnv>, AutoscaleError>,
+    /// So many instances on a small generated load, on one of its kernels: for conformance tests, documentation and benchmarks.
+    pub example: fn(KernelChoice, usize) -> Result<Box<dyn VectorEnv>, AutoscaleError>,
 }
 
 /// One entry of an observation.
@@ -77,7 +77,7 @@ pub const ENVIRONMENTS: &[EnvironmentRow] = &[
         id: AutoscaleV1::ID,
         summary: "headroom over forecast demand for one Deployment, every 15 s, under protocol P1",
         cost: "pod-seconds of the step: pods in any state, bad requests at κ, changes at the churn price",
-        kernels: &[KernelChoice::Fluid],
+        kernels: &[KernelChoice::Fluid, KernelChoice::Events],
         observations: autoscale_observations,
         actions: autoscale_actions,
         rows: 1,
@@ -127,6 +127,23 @@ fn autoscale_actions() -> Vec<ActionEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every kernel of a row runs, and no other.
+    #[test]
+    fn examples_run_on_their_kernels_and_no_other() {
+        for row in ENVIRONMENTS {
+            for kernel in [KernelChoice::Fluid, KernelChoice::Events] {
+                let made = (row.example)(kernel, 1).map(|env| env.len());
+                match made {
+                    Ok(rows) => assert!(row.kernels.contains(&kernel) && rows == row.rows, "{}, {kernel:?}", row.id),
+                    Err(error) => {
+                        assert!(!row.kernels.contains(&kernel), "{}, {kernel:?}", row.id);
+                        assert!(error.to_string().contains("`kernel` is events, must be fluid"), "{error}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn ids_are_sorted_and_unknown_ones_are_refused() {

@@ -13,6 +13,7 @@
 //! | `balancer` | which pod a call goes to |
 //! | `pods` | what pods do to what they serve |
 //! | `report`, `latency` | what is counted, and whether the books balance |
+//! | `restart` | protocol P1 anew, in the memory that it has |
 //!
 //! A *request* is a client's wish, judged once; a *call* is one try to be served at a service, a client's or another service's.
 //! Everything is a pure function of scenario, seed and the changes of pods: arrivals, sizes, branches and delays of retries are
@@ -47,6 +48,7 @@ mod graph;
 mod latency;
 mod pods;
 mod report;
+mod restart;
 mod server;
 mod service;
 mod totals;
@@ -68,6 +70,7 @@ use crate::events::{EventQueue, PastEvent};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
 use crate::spec::{Inputs, ScenarioSpec};
+pub(crate) use arrivals::SlotLoad;
 use arrivals::Source;
 use callers::Caller;
 use calls::{Calls, State};
@@ -145,7 +148,13 @@ impl Serving {
     /// # Errors
     /// A client timeout that is not positive.
     pub fn protocol(scenario: &Scenario, traffic: &Traffic) -> Result<Self, ServingError> {
-        build::of_protocol(scenario, traffic).map(Self::of)
+        let load = SlotLoad::new(traffic.load().start(), traffic.slot(), traffic.realised_per_s());
+        build::of_protocol(scenario, traffic.seed(), load).map(Self::of)
+    }
+
+    /// The same under `load`, whose places and works `seed` draws.
+    pub(crate) fn protocol_under(scenario: &Scenario, seed: u64, load: SlotLoad) -> Result<Self, ServingError> {
+        build::of_protocol(scenario, seed, load).map(Self::of)
     }
 
     fn of(parts: Parts) -> Self {

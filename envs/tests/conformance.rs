@@ -14,6 +14,7 @@ use seatrial_envs::autoscale_v1::{AutoscaleConfig, AutoscaleV1, TrainingLoad, Tr
 use seatrial_envs::load::EpisodeLoad;
 use seatrial_envs::registry::{ENVIRONMENTS, EnvironmentRow};
 use seatrial_envs::scenario::{CostWeights, Scenario};
+use seatrial_envs::spec::KernelChoice;
 
 /// An environment with its buffers.
 struct Played<E: VectorEnv + ?Sized> {
@@ -85,31 +86,39 @@ impl<E: VectorEnv + ?Sized> Played<E> {
     }
 }
 
-fn example(row: &EnvironmentRow, instances: usize) -> Played<dyn VectorEnv> {
-    let env = (row.example)(instances).unwrap();
+/// Every environment on each of its kernels.
+fn environments() -> impl Iterator<Item = (&'static EnvironmentRow, KernelChoice)> {
+    ENVIRONMENTS.iter().flat_map(|row| row.kernels.iter().map(move |kernel| (row, *kernel)))
+}
+
+fn example(row: &EnvironmentRow, kernel: KernelChoice, instances: usize) -> Played<dyn VectorEnv> {
+    let env = (row.example)(kernel, instances).unwrap();
     assert_eq!(env.len(), instances * row.rows, "{}", row.id);
     Played::new(env, row.rows)
 }
 
 #[test]
 fn a_seeded_reset_repeats_and_another_seed_differs() {
-    for row in ENVIRONMENTS {
-        let mut env = example(row, 2);
+    for (row, kernel) in environments() {
+        let mut env = example(row, kernel, 2);
         let once = env.bytes(3, 150, 0);
-        assert_eq!(once, env.bytes(3, 150, 0), "{}: reset of a used environment", row.id);
-        assert_eq!(once, example(row, 2).bytes(3, 150, 0), "{}: a fresh one", row.id);
-        assert_ne!(once, env.bytes(4, 150, 0), "{}: another seed", row.id);
+        assert_eq!(once, env.bytes(3, 150, 0), "{}, {kernel:?}: reset of a used environment", row.id);
+        assert_eq!(once, example(row, kernel, 2).bytes(3, 150, 0), "{}, {kernel:?}: a fresh one", row.id);
+        assert_ne!(once, env.bytes(4, 150, 0), "{}, {kernel:?}: another seed", row.id);
     }
 }
 
 #[test]
 fn a_batch_is_its_environments_one_by_one() {
-    for row in ENVIRONMENTS {
-        let mut single = example(row, 1);
-        for (instances, indices) in [(64, vec![0, 17, 63]), (1_024, vec![1_000])] {
-            let mut batch = example(row, instances);
+    for (row, kernel) in environments() {
+        let mut single = example(row, kernel, 1);
+        // A request one by one takes its time: `determinism` has the large batch over several episodes.
+        let many = if kernel == KernelChoice::Events { 8 } else { 110 };
+        for (instances, steps, indices) in [(64, 110, vec![0, 17, 63]), (1_024, many, vec![1_000])] {
+            let mut batch = example(row, kernel, instances);
             for index in indices {
-                assert_eq!(batch.bytes(0, 110, index), single.bytes(index as u64, 110, 0), "{}, {index}", row.id);
+                let alone = single.bytes(index as u64, steps, 0);
+                assert_eq!(batch.bytes(0, steps, index), alone, "{}, {kernel:?}, {index}", row.id);
             }
         }
     }
@@ -118,10 +127,10 @@ fn a_batch_is_its_environments_one_by_one() {
 /// Each row's action changes what the instance shows, and nothing that other instances show.
 #[test]
 fn every_action_matters_to_its_instance_alone() {
-    for row in ENVIRONMENTS {
+    for (row, kernel) in environments() {
         for changed in 0..row.rows {
             let shown = |action: u32| {
-                let mut env = example(row, 2);
+                let mut env = example(row, kernel, 2);
                 env.reset(6);
                 let mut shown = [Vec::new(), Vec::new()];
                 for _ in 0..20 {
@@ -137,16 +146,16 @@ fn every_action_matters_to_its_instance_alone() {
                 shown
             };
             let (few, many) = (shown(1), shown(9));
-            assert_ne!(few[0], many[0], "{}: row {changed}", row.id);
-            assert_eq!(few[1], many[1], "{}: row {changed}", row.id);
+            assert_ne!(few[0], many[0], "{}, {kernel:?}: row {changed}", row.id);
+            assert_eq!(few[1], many[1], "{}, {kernel:?}: row {changed}", row.id);
         }
     }
 }
 
 #[test]
 fn spaces_contain_the_values() {
-    for row in ENVIRONMENTS {
-        let mut env = example(row, 32);
+    for (row, kernel) in environments() {
+        let mut env = example(row, kernel, 32);
         let rows = env.env.len() as u64;
         let entries = (row.observations)();
         let actions = (row.actions)();
@@ -168,8 +177,8 @@ fn spaces_contain_the_values() {
 
 #[test]
 fn an_action_that_does_not_exist_does_no_harm() {
-    for row in ENVIRONMENTS {
-        let mut env = example(row, 1);
+    for (row, kernel) in environments() {
+        let mut env = example(row, kernel, 1);
         env.reset(1);
         env.step(&Array1::from_elem(row.rows, u32::MAX));
         assert!(env.costs[0].is_finite(), "{}", row.id);
@@ -190,14 +199,14 @@ fn p_bad(pods: u32, rate: f64) -> f64 {
 }
 
 /// One environment at a constant rate with a forecast that knows it, and a guard whose floor does not bind.
-fn constant(rate: f64, costs: CostWeights) -> Played<AutoscaleV1> {
+fn constant(kernel: KernelChoice, rate: f64, costs: CostWeights) -> Played<AutoscaleV1> {
     let scenario = Scenario::training_p1().with_costs(costs);
     let load = EpisodeLoad::new(Timestamp::ZERO, Span::from_secs(60), vec![rate; 300], vec![]).unwrap();
     let known = Quantiles::certain(Timestamp::ZERO, Span::from_secs(105), rate);
     let training = TrainingLoad::new(&scenario, &load, 1, &vec![Some(known); 1_200]).unwrap();
     let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
     let guard = GuardConfig { reactive_floor_utilisation: Some(1.0), ..GuardConfig::default() };
-    let config = AutoscaleConfig { scenario, guard, envs: 1, episode_steps: 1_000 };
+    let config = AutoscaleConfig { scenario, guard, envs: 1, episode_steps: 1_000, kernel };
     Played::new(Box::new(AutoscaleV1::new(&config, loads).unwrap()), 1)
 }
 
@@ -208,7 +217,7 @@ fn each_action_costs_what_theory_says() {
     for rate in [137.0, 700.0] {
         let mut means = Vec::new();
         for action in 1..10 {
-            let mut env = constant(rate, costs);
+            let mut env = constant(KernelChoice::Fluid, rate, costs);
             env.reset(2);
             // Starts and the stabilisation window take their time.
             for _ in 0..40 {
@@ -248,7 +257,7 @@ fn each_action_costs_what_theory_says() {
 #[test]
 fn holding_keeps_the_pods_and_prices_are_linear() {
     let at = |kappa: f64| {
-        let mut env = constant(180.0, CostWeights { kappa, churn: 5.0 });
+        let mut env = constant(KernelChoice::Fluid, 180.0, CostWeights { kappa, churn: 5.0 });
         env.reset(2);
         let before = env.env.asked(0);
         env.step(&Array1::from_elem(1, 0));

@@ -87,7 +87,7 @@ mod tests {
             }
             let texts = entries.iter().map(|entry| entry.meaning).chain(actions.iter().map(|one| one.meaning.as_str()));
             assert!(texts.into_iter().all(|text| !text.is_empty() && !text.contains(['|', '\n'])), "{}", row.id);
-            let env = (row.example)(1).unwrap();
+            let env = (row.example)(row.kernels[0], 1).unwrap();
             assert_eq!((env.observation_len(), env.action_count()), (entries.len(), actions.len()), "{}", row.id);
         }
     }

@@ -7,8 +7,10 @@ use seatrial_core::rand::{Stream, derive_seed, uniform};
 use seatrial_core::scaling::headroom_space::OBSERVATION_LEN;
 use seatrial_core::time::Timestamp;
 
+use super::floors::Floors;
 use super::loads::{Slot, TrainingLoads};
 use super::rows::{Changes, Ground, Moment, Rows};
+use crate::world::protocol::floor::Floor;
 
 /// Environments that step together: as many as the innermost cache has room for.
 pub(super) const TOGETHER: usize = 16;
@@ -20,6 +22,8 @@ pub(super) struct Shared {
     pub(super) loads: Arc<TrainingLoads>,
     pub(super) episode_steps: u32,
     pub(super) override_price: f64,
+    /// What serves an environment's requests, on the event kernel.
+    pub(super) requests: Option<Floor>,
 }
 
 /// Where an environment is.
@@ -43,13 +47,17 @@ pub(super) struct Fleet {
     rows: Rows,
     /// What the load says of each environment's next decision.
     known: Vec<Slot>,
+    /// The requests of each, on the event kernel.
+    floors: Option<Floors>,
 }
 
 impl Fleet {
     pub(super) fn new(shared: &Shared, envs: usize) -> Self {
         let Ground { world, workload, lag_slots, .. } = &shared.ground;
         let rows = Rows::new(envs, world.largest as usize, *lag_slots, workload);
-        Self { clocks: vec![Clock::default(); envs], rows, known: vec![Slot::default(); envs] }
+        let rows = if shared.requests.is_some() { rows.with_counts() } else { rows };
+        let floors = shared.requests.as_ref().map(|idle| Floors::new(idle, world.termination, envs));
+        Self { clocks: vec![Clock::default(); envs], rows, known: vec![Slot::default(); envs], floors }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -87,13 +95,16 @@ impl Fleet {
         clock.steps_left = shared.episode_steps;
         let (slot, ground, load) = (clock.slot, &shared.ground, &shared.loads.loads[clock.load]);
         clock.now = load.start + ground.world.step * i64::try_from(slot).unwrap_or(i64::MAX);
-        let now = clock.now;
+        let (now, clock_luck) = (clock.now, clock.luck);
         let pods = load.slots[slot].rate / shared.initial_rate_per_pod;
         let pods = ground.workload.bounds.clamp(seatrial_core::math::ceil_to_u32(pods));
         self.rows.begin(ground, env, pods);
         for past in slot - ground.lag_slots - 1..slot {
             self.rows.book(ground, env, (past, load.slots[past].rate));
             self.rows.forget_backlog(env);
+        }
+        if let Some(floors) = &mut self.floors {
+            floors.begin(env, clock_luck, (&load.requests, slot), pods);
         }
         self.known[env] = load.slots[slot];
         let moment = Moment { now, slot, row: &self.known[env], nominal: 0.0 };
@@ -111,7 +122,7 @@ impl Fleet {
         action: impl Fn(usize) -> u32,
         (observe, mut cost): (impl FnMut(usize, &[f32; OBSERVATION_LEN]), impl FnMut(usize, f64)),
     ) {
-        let Self { clocks, rows, known } = self;
+        let Self { clocks, rows, known, floors } = self;
         let (ground, first) = (&shared.ground, envs.start);
         let load = |clock: &Clock| &shared.loads.loads[clock.load];
         let mut fetched = [Slot::default(); TOGETHER];
@@ -127,12 +138,22 @@ impl Fleet {
         for env in envs.clone() {
             let (clock, changes) = (&mut clocks[env], &changes[env - first]);
             let pod_s = rows.pod_seconds(ground, env, changes);
-            let bad = rows.book(ground, env, (clock.slot, known[env].rate)).bad;
+            let bad = match floors {
+                None => rows.book(ground, env, (clock.slot, known[env].rate)).bad,
+                Some(floors) => {
+                    let served = floors.pass(env, clock.now, clock.now + ground.world.step, rows.ready(env));
+                    rows.count(env, clock.slot, served.metrics);
+                    served.bad
+                }
+            };
             let Changes { created, removed, overridden } = *changes;
             let shaped = if overridden { shared.override_price } else { 0.0 };
             let prices = ground.world.costs;
             cost(env, pod_s + prices.kappa * bad + prices.churn * f64::from(created + removed) + shaped);
             rows.age(env);
+            if let Some(floors) = floors {
+                floors.join(env, clock.now + ground.world.step, rows.ready(env));
+            }
             clock.slot += 1;
             clock.now += ground.world.step;
             clock.steps_left -= 1;

@@ -9,12 +9,15 @@ use super::AutoscaleError;
 use crate::fluid::world::World;
 use crate::load::{EpisodeLoad, Traffic};
 use crate::scenario::Scenario;
+use crate::serving::SlotLoad;
 
 /// One load as one seed realised it, with a forecast for each decision.
 #[derive(Clone, Debug)]
 pub struct TrainingLoad {
     pub(crate) start: Timestamp,
     pub(crate) slots: Vec<Slot>,
+    /// Requests of each slot, for who lets them come one by one.
+    pub(crate) requests: SlotLoad,
     /// The first slot at whose beginning an episode can begin.
     first: usize,
 }
@@ -72,7 +75,8 @@ impl TrainingLoad {
             }
         };
         let first = forecasts.iter().rposition(Option::is_none).map_or(0, |last| last + 1);
-        Ok(Self { start, slots: (0..).zip(forecasts).map(row).collect(), first })
+        let requests = SlotLoad::new(start, step, traffic.realised_per_s());
+        Ok(Self { start, slots: (0..).zip(forecasts).map(row).collect(), requests, first })
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Rows {
     starting: Vec<Start>,
     /// Sums of the youngest slots: as many per row as the lag needs, by slot number modulo that.
     sums: Vec<SlotSums>,
+    /// What was counted in these slots where requests come one by one; empty where they flow.
+    counted: Vec<Option<SlotMetrics>>,
     /// What the last look saw.
     metrics: Vec<Option<SlotMetrics>>,
     visible: Vec<Visible>,
@@ -104,6 +106,7 @@ impl Rows {
             clusters: vec![Cluster::default(); rows],
             starting: vec![Start::default(); rows * most],
             sums: vec![SlotSums::default(); rows * kept],
+            counted: Vec::new(),
             metrics: vec![None; rows],
             visible: vec![Visible::default(); rows],
             estimators: vec![CapacityEstimator::new(workload); rows],
@@ -112,6 +115,12 @@ impl Rows {
             most,
             kept,
         }
+    }
+
+    /// The same where requests come one by one and are told of by [`Self::count`].
+    pub(crate) fn with_counts(mut self) -> Self {
+        self.counted = vec![None; self.sums.len()];
+        self
     }
 
     pub(crate) fn ready(&self, row: usize) -> u32 {
@@ -134,6 +143,9 @@ impl Rows {
         self.guards[row] = GuardState::default();
         self.memories[row] = HeadroomMemory::new();
         self.visible[row] = Visible::default();
+        if let Some(counted) = self.counted.get_mut(row * self.kept..(row + 1) * self.kept) {
+            counted.fill(None);
+        }
     }
 
     /// Empties the queue: of the slots before an episode only the metrics stay.
@@ -210,6 +222,12 @@ impl Rows {
         flow
     }
 
+    /// Takes what was counted in `slot` instead of a flow's sums.
+    pub(crate) fn count(&mut self, row: usize, slot: usize, metrics: SlotMetrics) {
+        let place = self.place(row, slot);
+        self.counted[place] = Some(metrics);
+    }
+
     /// Where the sums of a slot lie.
     #[inline]
     fn place(&self, row: usize, slot: usize) -> usize {
@@ -267,8 +285,12 @@ impl Rows {
     #[inline]
     fn look(&self, ground: &Ground, row: usize, moment: &Moment<'_>) -> Option<SlotMetrics> {
         let Moment { slot, row: known, nominal, .. } = *moment;
-        let sums = &self.sums[self.place(row, slot - 1 - ground.lag_slots)];
+        let place = self.place(row, slot - 1 - ground.lag_slots);
+        let sums = &self.sums[place];
         (!known.visible_per_s.is_nan()).then(|| {
+            if let Some(Some(counted)) = self.counted.get(place) {
+                return *counted;
+            }
             let came = if nominal > 0.0 { sums.arrivals / nominal } else { 1.0 };
             sums.show(&ground.world, ground.step_s, known.visible_per_s * came, known.visible_deviate)
         })

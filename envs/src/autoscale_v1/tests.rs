@@ -4,8 +4,10 @@ use super::*;
 use crate::episode::{Driver, run_on};
 use crate::load::{EpisodeLoad, Traffic};
 use crate::registry::example_loads;
-use crate::scenario::Regime;
+use crate::scenario::{CostWeights, Regime};
+use crate::world::protocol;
 use ndarray::{Array1, Array2};
+use seatrial_core::observe::Bounds;
 use seatrial_core::nets::{DuelingNet, Weights};
 use seatrial_core::rand::{Stream, below, derive_seed};
 use seatrial_core::scaling::autoscaler::Autoscaler;
@@ -52,7 +54,13 @@ impl Buffers {
 }
 
 fn config(envs: usize, episode_steps: u32) -> AutoscaleConfig {
-    AutoscaleConfig { scenario: Scenario::training_p1(), guard: GuardConfig::default(), envs, episode_steps }
+    AutoscaleConfig {
+        scenario: Scenario::training_p1(),
+        guard: GuardConfig::default(),
+        envs,
+        episode_steps,
+        kernel: KernelChoice::Fluid,
+    }
 }
 
 fn action(step: u32) -> u32 {
@@ -140,6 +148,96 @@ fn equals_an_episode_at_the_same_physics_step() {
     }
 }
 
+/// On the event kernel the environment is the episode of [`crate::world::protocol`], step by step and to the bit: the same pods, the
+/// same requests, the same ones of them bad.
+#[test]
+fn requests_one_by_one_equal_an_episode_of_protocol_p1() {
+    for (seed, regime) in [(3, Regime::Plain), (4, Regime::MetricLag), (5, Regime::SlowStart), (6, Regime::LessCapacity)] {
+        let steps = 300;
+        let scenario = Scenario::training_p1().under(regime);
+        let luck = derive_seed(seed, 0);
+        let (load, table) = (fine_load(), forecasts(&fine_load()));
+        let training = TrainingLoad::new(&scenario, &load, luck, &table).unwrap();
+        let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
+        let world = AutoscaleConfig { scenario: scenario.clone(), kernel: KernelChoice::Events, ..config(1, steps) };
+        let mut env = AutoscaleV1::new(&world, loads).unwrap();
+        let mut buffers = Buffers::new(1);
+        env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
+        let cached = CachedForecast::new(load.start(), load.interval(), table.into());
+        let guard = Guard::full(&scenario.workload, &GuardConfig::default()).unwrap();
+        let autoscaler = Autoscaler::new(scenario.workload, Some(Box::new(cached)), Box::new(Scripted), guard);
+        let driver = Driver { autoscaler: &autoscaler, state: autoscaler.initial_state() };
+        let traffic = Traffic::new(&scenario, &from_slot(&load, env.position(0).1, steps as usize), luck).unwrap();
+        let (mut step, mut bad, mut present) = (0, 0.0, env.asked(0));
+        protocol::run_on(&scenario, &traffic, driver, &mut |row| {
+            assert_eq!(env.asked(0), row.view.observation.spec_replicas, "{regime:?}, step {step}");
+            buffers.step(&mut env, &Array1::from_elem(1, action(step)));
+            let pods = row.ready + row.starting;
+            let changes = f64::from(pods.abs_diff(present));
+            let terminating_s = scenario.termination_s * f64::from(present.saturating_sub(pods));
+            let expected = 15.0 * f64::from(pods) + terminating_s + row.bad_requests + 5.0 * changes;
+            assert!((buffers.costs[0] - expected).abs() < 1e-6, "{regime:?}, step {step}: {} {expected}", buffers.costs[0]);
+            (step, bad, present) = (step + 1, bad + row.bad_requests, pods);
+        })
+        .unwrap();
+        assert_eq!((step, buffers.truncated[0]), (steps, true));
+        assert!(bad > 100.0, "{regime:?}: {bad} bad requests");
+    }
+}
+
+/// Bounds and a forecast that leave no choice: the same replicas at every decision whatever a kernel's metrics say.
+fn forced(kernel: KernelChoice, kappa: f64, seed: u64) -> (AutoscaleV1, Buffers) {
+    let mut scenario = Scenario::training_p1().with_costs(CostWeights { kappa, churn: 5.0 });
+    scenario.workload.bounds = Bounds { min: 4, max: 12 };
+    let rates: Vec<f64> = (0..640).map(|slot| if slot % 160 < 80 { 120.0 } else { 160.0 }).collect();
+    let load = EpisodeLoad::new(Timestamp::ZERO, Span::from_secs(15), rates, vec![]).unwrap();
+    let table = (0..640).map(|slot| {
+        let rate = if slot % 60 < 30 { 1e-3 } else { 1e5 };
+        Some(Quantiles::certain(Timestamp::from_secs(15 * slot), Span::from_secs(105), rate))
+    });
+    let training = TrainingLoad::new(&scenario, &load, seed, &table.collect::<Vec<_>>()).unwrap();
+    let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
+    let guard = GuardConfig { reactive_floor_utilisation: Some(1.0), ..GuardConfig::default() };
+    let config = AutoscaleConfig { scenario, guard, kernel, ..config(1, 600) };
+    let mut env = AutoscaleV1::new(&config, loads).unwrap();
+    let mut buffers = Buffers::new(1);
+    env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
+    (env, buffers)
+}
+
+/// With equal decisions pod-seconds and changes are equal to the bit, and the bad requests agree as the design says of kernels:
+/// within 0.002 of all or 15 %.
+#[test]
+fn both_kernels_pay_the_same_pods_and_nearly_the_same_bad_requests() {
+    let (mut bad, mut requests) = ([0.0; 2], 0.0);
+    for seed in 0..4 {
+        let kernels = [KernelChoice::Fluid, KernelChoice::Events];
+        let mut free = kernels.map(|kernel| forced(kernel, 0.0, seed));
+        let mut priced = kernels.map(|kernel| forced(kernel, 1.0, seed));
+        let mut moves = 0;
+        for step in 0..600 {
+            let before = free[0].0.asked(0);
+            requests += 15.0 * if (free[0].0.position(0).1) % 160 < 80 { 120.0 } else { 160.0 };
+            for (env, buffers) in free.iter_mut().chain(&mut priced) {
+                buffers.step(env, &Array1::from_elem(1, 3));
+            }
+            let costs = |pair: &[(AutoscaleV1, Buffers); 2]| [pair[0].1.costs[0], pair[1].1.costs[0]];
+            let ([fluid, events], priced) = (costs(&free), costs(&priced));
+            assert_eq!(fluid, events, "seed {seed}, step {step}: pods and changes");
+            bad[0] += priced[0] - fluid;
+            bad[1] += priced[1] - events;
+            if step < 599 {
+                assert_eq!(free[0].0.ready(0), free[1].0.ready(0), "seed {seed}, step {step}");
+                moves += u32::from(free[0].0.asked(0) != before);
+            }
+        }
+        assert!(moves > 20, "the forecast moves the pods: {moves}");
+    }
+    let [fluid, events] = bad.map(|bad| bad / requests);
+    assert!(fluid > 0.01, "{fluid}");
+    assert!((fluid - events).abs() < 0.002 || (events / fluid - 1.0).abs() < 0.15, "{fluid} {events}");
+}
+
 /// What is learnt here is what runs there: policy `lstm-dqn`, driven by an episode, takes the actions that the same net takes on
 /// the observations of the environment, decision by decision. Seed 2 loses its very first scrape: no capacity is known then.
 #[test]
@@ -148,27 +246,30 @@ fn the_policy_in_operation_acts_as_the_net_does_on_the_environments_observations
     let net = DuelingNet::load(&weights).unwrap();
     let regimes = [Regime::Plain, Regime::MetricLag, Regime::LostScrapes, Regime::SlowStart, Regime::LessCapacity];
     let mut taken = [0_u32; 10];
-    for (seed, regime) in [2, 3].into_iter().flat_map(|seed| regimes.map(|regime| (seed, regime))) {
+    let cases = [2, 3].into_iter().flat_map(|seed| regimes.map(|regime| (seed, regime)));
+    for ((seed, regime), kernel) in cases.flat_map(|case| [(case, KernelChoice::Fluid), (case, KernelChoice::Events)]) {
+        let steps = if kernel == KernelChoice::Events { 200 } else { 600 };
         let scenario = Scenario::training_p1().under(regime);
         let luck = derive_seed(seed, 0);
         let (load, table) = (fine_load(), forecasts(&fine_load()));
         let training = TrainingLoad::new(&scenario, &load, luck, &table).unwrap();
         let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
-        let world = AutoscaleConfig { scenario: scenario.clone(), ..config(1, 600) };
+        let world = AutoscaleConfig { scenario: scenario.clone(), kernel, ..config(1, steps) };
         let mut env = AutoscaleV1::new(&world, loads).unwrap();
         let mut buffers = Buffers::new(1);
         env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
-        let traffic = Traffic::new(&scenario, &from_slot(&load, env.position(0).1, 600), luck).unwrap();
+        let traffic = Traffic::new(&scenario, &from_slot(&load, env.position(0).1, steps as usize), luck).unwrap();
         let cached = CachedForecast::new(load.start(), load.interval(), table.into());
         let ingredients = Ingredients { workload: &scenario.workload, weights: Some(&weights) };
         let autoscaler = StrategySpec::of("lstm-dqn").build_around(Some(Box::new(cached)), &ingredients).unwrap();
         let driver = Driver { autoscaler: &autoscaler, state: autoscaler.initial_state() };
+        let run_on = if kernel == KernelChoice::Events { protocol::run_on } else { run_on };
         run_on(&scenario, &traffic, driver, &mut |row| {
             let action = net.greedy(buffers.observations.row(0).as_slice().unwrap());
             let known = row.view.capacity.map(|_| u8::try_from(action).unwrap());
-            assert_eq!(row.decision.proposal.action, known, "seed {seed}, {regime:?}, {:?}", row.at);
+            assert_eq!(row.decision.proposal.action, known, "{kernel:?}, seed {seed}, {regime:?}, {:?}", row.at);
             taken[action] += 1;
-            assert_eq!(env.asked(0), row.view.observation.spec_replicas, "seed {seed}, {regime:?}, {:?}", row.at);
+            assert_eq!(env.asked(0), row.view.observation.spec_replicas, "{kernel:?}, seed {seed}, {regime:?}, {:?}", row.at);
             buffers.step(&mut env, &Array1::from_elem(1, u32::try_from(action).unwrap()));
         })
         .unwrap();

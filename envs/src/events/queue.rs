@@ -111,6 +111,18 @@ impl<E: Copy> EventQueue<E> {
         }
     }
 
+    /// Forgets everything and begins anew at `start`; memory and the ring's shape stay, on which no order depends.
+    pub fn restart(&mut self, start: Timestamp) {
+        self.current.clear();
+        self.near.clear();
+        self.overflow.clear();
+        let (shift, buckets) = (self.ring.shift(), self.ring.bucket_count());
+        self.ring.reshape(shift, buckets);
+        (self.now, self.pushes, self.len) = (start, 0, 0);
+        self.cursor = self.ring.number(start);
+        self.epoch = Epoch { began: start, pops: 0, pops_wanted: SHORTEST_EPOCH };
+    }
+
     /// The present: the time of the last event taken, of the start, or what [`pass_until`](Self::pass_until) reached.
     #[must_use]
     pub const fn now(&self) -> Timestamp {
@@ -246,16 +258,14 @@ impl<E: Copy> EventQueue<E> {
     }
 
     fn rebuild(&mut self, shift: u32, buckets: usize) {
-        let mut all = Vec::with_capacity(self.len);
-        all.append(&mut self.current);
+        let mut all = core::mem::take(&mut self.current);
         all.extend(self.near.drain());
         all.extend(self.overflow.drain());
         self.ring.drain_all(&mut all);
-        self.ring = Ring::new(shift, buckets);
+        self.ring.reshape(shift, buckets);
         self.cursor = self.ring.number(self.now);
-        for entry in all {
-            self.place(entry);
-        }
+        all.drain(..).for_each(|entry| self.place(entry));
+        self.current = all;
     }
 }
 

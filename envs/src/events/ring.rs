@@ -54,6 +54,18 @@ impl<E: Copy> Ring<E> {
         }
     }
 
+    /// Empty, with another width and number of buckets, in the memory that it has.
+    pub(super) fn reshape(&mut self, shift: u32, buckets: usize) {
+        self.shift = shift;
+        self.buckets.clear();
+        self.buckets.resize(buckets, EMPTY);
+        self.occupied.clear();
+        self.occupied.resize(buckets / 64, 0);
+        self.pool.clear();
+        self.links.clear();
+        (self.free, self.len) = (NONE, 0);
+    }
+
     pub(super) const fn shift(&self) -> u32 {
         self.shift
     }

@@ -52,23 +52,36 @@ fn rate(bin: u32) -> f64 {
 /// # Errors
 /// None in practice: scenario and load are valid by construction.
 pub fn example_loads() -> Result<Arc<TrainingLoads>, AutoscaleError> {
+    loads_of(&example_load()?)
+}
+
+/// A quarter of it: enough for several pods, little enough to let each request come by itself.
+fn quarter_loads() -> Result<Arc<TrainingLoads>, AutoscaleError> {
+    let load = example_load()?;
+    let quarter = |rates: &[f64]| rates.iter().map(|rate| rate / 4.0).collect::<Vec<_>>();
+    let (present, past) = (quarter(load.rates_per_s()), quarter(load.past_rates_per_s()));
+    loads_of(&EpisodeLoad::new(load.start(), load.interval(), present, past)?)
+}
+
+fn loads_of(load: &EpisodeLoad) -> Result<Arc<TrainingLoads>, AutoscaleError> {
     let scenario = Scenario::training_p1();
     let ingredients = Ingredients { workload: &scenario.workload, weights: None };
     let forecaster = (forecasters::find("persistence")?.build)(&serde_json::Value::Null, &ingredients)?;
-    let load = example_load()?;
-    let realise = |seed| TrainingLoad::record(&scenario, &load, seed, &*forecaster);
+    let realise = |seed| TrainingLoad::record(&scenario, load, seed, &*forecaster);
     Ok(Arc::new(TrainingLoads::new(&scenario, vec![realise(1)?, realise(2)?])?))
 }
 
-/// `autoscale-v1` on [`example_loads`].
-pub(super) fn autoscale_v1(envs: usize) -> Result<Box<dyn VectorEnv>, AutoscaleError> {
+/// `autoscale-v1` on [`example_loads`], on the event kernel on a quarter of them.
+pub(super) fn autoscale_v1(kernel: KernelChoice, envs: usize) -> Result<Box<dyn VectorEnv>, AutoscaleError> {
     let config = AutoscaleConfig {
         scenario: Scenario::training_p1(),
         guard: GuardConfig::default(),
         envs,
         episode_steps: EPISODE_STEPS,
+        kernel,
     };
-    Ok(Box::new(AutoscaleV1::new(&config, example_loads()?)?))
+    let loads = if kernel == KernelChoice::Events { quarter_loads()? } else { example_loads()? };
+    Ok(Box::new(AutoscaleV1::new(&config, loads)?))
 }
 
 /// Services of [`example_shop`].
@@ -194,7 +207,13 @@ pub fn example_app_loads() -> Result<(Lowered, Arc<AppLoads>), AutoscaleError> {
 }
 
 /// `autoscale-app-v1` on [`example_app_loads`].
-pub(super) fn autoscale_app_v1(applications: usize) -> Result<Box<dyn VectorEnv>, AutoscaleError> {
+pub(super) fn autoscale_app_v1(
+    kernel: KernelChoice,
+    applications: usize,
+) -> Result<Box<dyn VectorEnv>, AutoscaleError> {
+    if kernel != KernelChoice::Fluid {
+        return Err(AutoscaleError::Range { key: "kernel", got: "events".to_owned(), allowed: "fluid" });
+    }
     let (application, loads) = example_app_loads()?;
     let config = AppConfig { application, guard: GuardConfig::default(), applications, episode_steps: EPISODE_STEPS };
     Ok(Box::new(AutoscaleAppV1::new(&config, loads)?))

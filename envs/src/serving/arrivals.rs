@@ -18,6 +18,8 @@ use crate::spec::ListedRequest;
 
 /// Requests of a span, about.
 const SPAN_REQUESTS: u64 = 64;
+/// Room for a span's requests: twice as many, so that chance does not grow it late.
+const ROOM: usize = 2 * SPAN_REQUESTS as usize + 64;
 /// Sets the splits of slots apart from those of bins, which share the stream.
 const OF_SLOTS: u64 = 1 << 62;
 /// Bits of a request's number below the source's.
@@ -57,12 +59,18 @@ pub(super) enum Feed {
     Listed(Arc<[ListedRequest]>, usize),
 }
 
-/// Requests by counts per slot.
+/// How many requests come in each slot of a load. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Counts {
+pub(crate) struct SlotLoad {
     start: Timestamp,
     slot: Span,
     counts: Arc<[u32]>,
+}
+
+/// Requests by counts per slot.
+#[derive(Clone, Debug)]
+pub(super) struct Counts {
+    load: SlotLoad,
     /// The slot at hand; 1 more than that of the first one before it is opened.
     next_slot: usize,
     /// Spans of the slot at hand, and how many of them have been drawn.
@@ -82,6 +90,16 @@ pub(super) struct Counts {
 impl Source {
     pub(super) fn new(index: u16, service: u16, seed: u64, classes: Classes, feed: Feed) -> Self {
         Self { service, seed, classes, feed, request: u64::from(index) << SOURCE_SHIFT, next: None }
+    }
+
+    /// Begins anew with the slot of `load` that has the number `first`.
+    pub(super) fn restart(&mut self, seed: u64, load: &SlotLoad, first: usize) {
+        (self.seed, self.next) = (seed, None);
+        self.request = self.request >> SOURCE_SHIFT << SOURCE_SHIFT;
+        match &mut self.feed {
+            Feed::Counts(counts) => counts.restart(load, first),
+            feed @ Feed::Listed(..) => *feed = Feed::Counts(Counts::new(load.clone(), first)),
+        }
     }
 
     /// Looks up the next request; true if there is one.
@@ -111,29 +129,28 @@ impl Source {
     }
 }
 
-impl Feed {
+impl SlotLoad {
     /// Requests at `realised_per_s` in slots from `start` on.
-    pub(super) fn counts(start: Timestamp, slot: Span, realised_per_s: &[f64]) -> Self {
+    pub(crate) fn new(start: Timestamp, slot: Span, realised_per_s: &[f64]) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "rates are whole requests per slot"
         )]
         let counts = realised_per_s.iter().map(|rate| (rate * slot.as_secs_f64() + 0.5) as u32).collect();
-        Self::Counts(Counts {
-            start,
-            slot,
-            counts,
-            next_slot: 0,
-            spans: 0,
-            drawn: 0,
-            left: 0,
-            first: 0,
-            span_begin: start,
-            order: Vec::new(),
-            units: Vec::new(),
-            taken: 0,
-        })
+        Self { start, slot, counts }
+    }
+
+    /// When the slot with the number `slot` begins.
+    pub(crate) fn slot_begin(&self, slot: usize) -> Timestamp {
+        self.start + self.slot * (slot as i64)
+    }
+}
+
+impl Feed {
+    /// Requests of `load`, slot by slot.
+    pub(super) fn counts(load: SlotLoad) -> Self {
+        Self::Counts(Counts::new(load, 0))
     }
 
     /// The listed requests from `start` on.
@@ -144,6 +161,21 @@ impl Feed {
 }
 
 impl Counts {
+    fn new(load: SlotLoad, first: usize) -> Self {
+        let span_begin = load.start;
+        let (order, units) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
+        let next_slot = first;
+        Self { load, next_slot, spans: 0, drawn: 0, left: 0, first: 0, span_begin, order, units, taken: 0 }
+    }
+
+    fn restart(&mut self, load: &SlotLoad, first: usize) {
+        self.load.clone_from(load);
+        (self.next_slot, self.spans, self.drawn, self.left) = (first, 0, 0, 0);
+        (self.first, self.span_begin, self.taken) = (0, load.start, 0);
+        self.order.clear();
+        self.units.clear();
+    }
+
     /// Moment and work of the next request, its slot since the origin of time and its number there.
     fn next(&mut self, seed: u64) -> Option<(Timestamp, f64, u64, u32)> {
         while self.taken == self.order.len() {
@@ -166,7 +198,7 @@ impl Counts {
         let unit = || uniform(seed, Stream::ArrivalSplit, self.entity() ^ OF_SLOTS, self.drawn);
         let count = if share < 1.0 { binomial(self.left, share, unit()) } else { self.left };
         self.left -= count;
-        let edge = |span: u32| self.slot * i64::from(span) / i64::from(self.spans);
+        let edge = |span: u32| self.load.slot * i64::from(span) / i64::from(self.spans);
         let (begin, end) = (edge(self.drawn), edge(self.drawn + 1));
         self.span_begin = self.slot_begin() + begin;
         self.drawn += 1;
@@ -175,7 +207,7 @@ impl Counts {
     }
 
     fn open_slot(&mut self) -> Option<()> {
-        let count = u64::from(*self.counts.get(self.next_slot)?);
+        let count = u64::from(*self.load.counts.get(self.next_slot)?);
         self.next_slot += 1;
         self.spans = (count / SPAN_REQUESTS).max(1) as u32;
         (self.drawn, self.left, self.first) = (0, count, 0);
@@ -205,12 +237,12 @@ impl Counts {
     }
 
     fn slot_begin(&self) -> Timestamp {
-        self.start + self.slot * (self.next_slot as i64 - 1)
+        self.load.slot_begin(self.next_slot - 1)
     }
 
     /// Number of the slot at hand since the origin of time: draws do not depend on where a run starts.
     fn entity(&self) -> u64 {
-        self.slot_begin().micros().div_euclid(self.slot.micros()).cast_unsigned()
+        self.slot_begin().micros().div_euclid(self.load.slot.micros()).cast_unsigned()
     }
 }
 

@@ -44,6 +44,13 @@ impl Balancer {
         matches!(self.kind, Balancing::Shared | Balancing::LeastRequest)
     }
 
+    /// Forgets all pods.
+    pub(super) fn clear(&mut self) {
+        self.ready.clear();
+        self.turn = 0;
+        self.levels.clear();
+    }
+
     /// Adds a pod that has `load`.
     pub(super) fn join(&mut self, slot: u32, load: u32) {
         self.ready.push(slot);

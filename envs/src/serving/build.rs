@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use seatrial_core::rand::derive_seed;
 use seatrial_core::time::{Span, Timestamp};
 
-use super::arrivals::{Class, Classes, Feed, Source};
+use super::arrivals::{Class, Classes, Feed, SlotLoad, Source};
 use super::balancer::Balancer;
 use super::callers::{Caller, Retries};
 use super::error::ServingError;
@@ -13,7 +13,7 @@ use super::latency::Latency;
 use super::server::Shape;
 use super::service::{CallEdge, Count, QueueLimit, Service};
 use super::{Objective, Parts};
-use crate::load::{Traffic, slot_rates};
+use crate::load::slot_rates;
 use crate::scenario::Scenario;
 use crate::spec::service::Balancing;
 use crate::spec::traffic::{ClassSpec, RetrySpec};
@@ -152,7 +152,7 @@ impl Builder<'_> {
                 let slot = Span::from_secs_f64(slot_s);
                 let rates =
                     slot_rates(load, seed, slot).map_err(|error| ServingError::Load { source_index: index, error })?;
-                Feed::counts(load.start(), slot, &rates)
+                Feed::counts(SlotLoad::new(load.start(), slot, &rates))
             }
         };
         Ok(Source::new(index as u16, service, seed, classes, feed))
@@ -221,7 +221,7 @@ impl Builder<'_> {
 }
 
 /// The parts of protocol P1's one service.
-pub(super) fn of_protocol(scenario: &Scenario, traffic: &Traffic) -> Result<Parts, ServingError> {
+pub(super) fn of_protocol(scenario: &Scenario, seed: u64, load: SlotLoad) -> Result<Parts, ServingError> {
     let workers = scenario.service.workers;
     let mean = scenario.service.mean_s * scenario.regime.service_factor();
     let work_per_pod = scenario.queue_limit_s * scenario.true_capacity();
@@ -244,15 +244,14 @@ pub(super) fn of_protocol(scenario: &Scenario, traffic: &Traffic) -> Result<Part
         count: Count::default(),
         latency: Latency::new().map_err(|_| no_histogram())?,
     };
-    let feed = Feed::counts(traffic.load().start(), traffic.slot(), traffic.realised_per_s());
     Ok(Parts {
-        seed: traffic.seed(),
+        seed,
         names: vec!["service".to_owned()],
         objective: Objective::new(Some(scenario.slo_wait_s), None),
         services: vec![service],
         edges: vec![client_edge(0)],
         callers: vec![clients],
-        sources: vec![Source::new(0, 0, traffic.seed(), Classes::default(), feed)],
+        sources: vec![Source::new(0, 0, seed, Classes::default(), Feed::counts(load))],
         class_work: vec![1.0],
         latency: Latency::new().map_err(|_| no_histogram())?,
     })

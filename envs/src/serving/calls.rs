@@ -92,6 +92,12 @@ pub(super) struct Calls {
 }
 
 impl Calls {
+    /// Forgets all calls and their generations.
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+        self.free.clear();
+    }
+
     /// Keeps `call`, which gets the place's generation.
     pub(super) fn insert(&mut self, call: Call) -> u32 {
         if let Some(id) = self.free.pop() {

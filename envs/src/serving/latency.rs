@@ -32,6 +32,12 @@ impl Latency {
         }
     }
 
+    /// Forgets what was recorded.
+    pub(super) fn forget(&mut self) {
+        self.interval.reset();
+        self.before.reset();
+    }
+
     #[inline]
     pub(super) fn record(&mut self, latency: Span) {
         if self.is_recorded {

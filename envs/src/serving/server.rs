@@ -128,6 +128,14 @@ impl Server {
         }
     }
 
+    /// As a slot that nobody has used, in the memory that it has.
+    pub(super) fn restart(&mut self) {
+        let (sharing, queue) = (core::mem::take(&mut self.sharing), core::mem::take(&mut self.queue));
+        *self = Self { sharing, queue, ..Self::absent(self.pod.slot) };
+        self.sharing.clear();
+        self.queue.clear();
+    }
+
     /// A container starts: counters at zero, nominal speed.
     pub(super) fn start_container(&mut self, pod: PodId, shape: Shape, now: Timestamp) {
         *self = Self {

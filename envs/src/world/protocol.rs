@@ -14,8 +14,8 @@
 //!    arrival.
 //! 2. The metrics of slots before the start are the fluid kernel's.
 
-mod floor;
-mod slots;
+pub(crate) mod floor;
+pub(crate) mod slots;
 
 use seatrial_core::observe::{Observation, Pods};
 use seatrial_core::scaling::autoscaler::Decision;
@@ -23,7 +23,7 @@ use seatrial_core::scaling::policy::View;
 use seatrial_core::time::{Span, Timestamp};
 
 use self::floor::{Floor, Totals};
-use self::slots::{Shown, SlotCounts, Slots};
+use self::slots::{Shown, Slots};
 use super::costs::next_midnight;
 use crate::episode::{Driver, EpisodeError, EpisodeResult, RowSink, StepRow};
 use crate::fluid::costs::{DAY, Ledger};
@@ -215,15 +215,8 @@ impl<'a> Episode<'a> {
         let totals = self.floor.totals();
         let then = core::mem::replace(&mut self.cursor.at_slot_begin, totals);
         let counted = totals.since(&then);
-        let counts = SlotCounts {
-            arrived: counted.arrived,
-            bad: counted.bad,
-            completed: counted.completed,
-            duration_s: counted.duration_s,
-            cpu_s: counted.cpu_s,
-        };
         let (slot_s, begin) = (self.world.slot.as_secs_f64(), self.cursor.slot_end - self.world.slot);
-        let metrics = Some(counts.metrics(slot_s));
+        let metrics = Some(counted.metrics(slot_s));
         let cpu_milli_per_pod = self.floor.close_slot(begin, slot_s);
         self.slots.set(self.cursor.slot, Shown { metrics, cpu_milli_per_pod });
         self.cursor.slot += 1;

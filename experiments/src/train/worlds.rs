@@ -9,6 +9,7 @@ use seatrial_core::scaling::guard::GuardConfig;
 use seatrial_datasets::moment::DAY;
 use seatrial_envs::autoscale_v1::{AutoscaleConfig, AutoscaleV1, TrainingLoad, TrainingLoads};
 use seatrial_envs::scenario::{Regime, Scenario};
+use seatrial_envs::spec::KernelChoice;
 
 use super::ingredients;
 use super::population::{Member, Population};
@@ -48,6 +49,7 @@ pub(super) fn environment(setup: &Setup, forecaster: &str, seeds: &[u64], weight
         guard: GuardConfig::default(),
         envs: settings.envs,
         episode_steps: settings.episode_steps,
+        kernel: KernelChoice::Fluid,
     };
     let override_price = settings.override_price * typical_cost(setup);
     let members = setup.crew.map("forecasts", &items, |(seed, weights)| {

@@ -6,7 +6,7 @@ const SLOT: Span = Span::from_secs(15);
 
 fn source(counts: &[u32], start_s: i64, seed: u64) -> Source {
     let rates: Vec<f64> = counts.iter().map(|count| f64::from(*count) / 15.0).collect();
-    let feed = Feed::counts(Timestamp::from_secs(start_s), SLOT, &rates);
+    let feed = Feed::counts(SlotLoad::new(Timestamp::from_secs(start_s), SLOT, &rates));
     Source::new(3, 0, seed, Classes::default(), feed)
 }
 

@@ -30,6 +30,13 @@ pub(super) struct Levels {
 }
 
 impl Levels {
+    /// Forgets all slots.
+    pub(super) fn clear(&mut self) {
+        self.links.clear();
+        self.chains.clear();
+        self.least = 0;
+    }
+
     /// Adds a slot.
     pub(super) fn insert(&mut self, slot: u32, level: u32) {
         let (index, level_index) = (slot as usize, level as usize);

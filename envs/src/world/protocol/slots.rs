@@ -15,47 +15,23 @@ use crate::load::{Traffic, signed};
 const SPARE: i64 = 4;
 
 /// See the module.
-pub(super) struct Slots {
+pub(crate) struct Slots {
     /// By slot number modulo its length.
     ring: Vec<Shown>,
 }
 
 /// A slot as it will be shown.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     /// `None` where nothing is known.
-    pub(super) metrics: Option<SlotMetrics>,
+    pub(crate) metrics: Option<SlotMetrics>,
     /// Mean over the pods that were ready all through it.
-    pub(super) cpu_milli_per_pod: i64,
-}
-
-/// What was counted in a slot.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SlotCounts {
-    pub(super) arrived: u64,
-    pub(super) bad: u64,
-    pub(super) completed: u64,
-    pub(super) duration_s: f64,
-    pub(super) cpu_s: f64,
-}
-
-impl SlotCounts {
-    #[expect(clippy::cast_precision_loss, reason = "counts of a slot")]
-    pub(super) fn metrics(&self, slot_s: f64) -> SlotMetrics {
-        let arrived = self.arrived as f64;
-        SlotMetrics {
-            arrivals_per_s: arrived / slot_s,
-            completed_per_s: self.completed as f64 / slot_s,
-            cpu_cores: self.cpu_s / slot_s,
-            duration_s_per_s: self.duration_s / slot_s,
-            bad_ratio: (self.arrived > 0).then(|| (self.bad as f64 / arrived).min(1.0)),
-        }
-    }
+    pub(crate) cpu_milli_per_pod: i64,
 }
 
 impl Slots {
     /// With the slots before the start of `traffic`, served by `ready` pods.
-    pub(super) fn new(world: &World, traffic: &Traffic, ready: u32) -> Self {
+    pub(crate) fn new(world: &World, traffic: &Traffic, ready: u32) -> Self {
         let kept = world.lag.whole_steps(world.slot) + SPARE;
         let mut slots = Self { ring: vec![Shown::default(); usize::try_from(kept).unwrap_or(0)] };
         for slot in 1 - kept..0 {
@@ -64,7 +40,7 @@ impl Slots {
         slots
     }
 
-    pub(super) fn set(&mut self, slot: i64, shown: Shown) {
+    pub(crate) fn set(&mut self, slot: i64, shown: Shown) {
         let place = self.place(slot);
         self.ring[place] = shown;
     }
@@ -75,7 +51,7 @@ impl Slots {
 
     /// Writes what is visible now; answers with the begin of the visible slot (`None` if it is missing) and the CPU of a sampled
     /// pod.
-    pub(super) fn show(
+    pub(crate) fn show(
         &self,
         world: &World,
         traffic: &Traffic,

@@ -34,11 +34,11 @@ pub use loads::{TrainingLoad, TrainingLoads};
 use crate::fluid::world::World;
 use crate::load::LoadError;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::spec::lower::LowerError;
-use env::{Fleet, Shared, TOGETHER};
 use crate::serving::ServingError;
 use crate::spec::KernelChoice;
+use crate::spec::lower::LowerError;
 use crate::world::protocol::floor::Floor;
+use env::{Fleet, Shared, TOGETHER};
 use rows::Ground;
 use tables::{StartUpTable, WaitTable};
 

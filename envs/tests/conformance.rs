@@ -1,11 +1,15 @@
 //! What every environment of the registry must do, and that `autoscale-v1` costs what queueing theory says.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "batch/played.rs"]
+mod played;
+
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
+use played::Played;
 use seatrial_core::rand::{Stream, below};
-use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_core::rl::VectorEnv;
 use seatrial_core::scaling::forecast::Quantiles;
 use seatrial_core::scaling::guard::GuardConfig;
 use seatrial_core::scaling::headroom_space::FACTORS;
@@ -15,76 +19,6 @@ use seatrial_envs::load::EpisodeLoad;
 use seatrial_envs::registry::{ENVIRONMENTS, EnvironmentRow};
 use seatrial_envs::scenario::{CostWeights, Scenario};
 use seatrial_envs::spec::KernelChoice;
-
-/// An environment with its buffers.
-struct Played<E: VectorEnv + ?Sized> {
-    observations: Array2<f32>,
-    costs: Array1<f64>,
-    terminated: Array1<bool>,
-    truncated: Array1<bool>,
-    finals: Array2<f32>,
-    /// Rows of an instance.
-    block: usize,
-    env: Box<E>,
-}
-
-impl<E: VectorEnv + ?Sized> Played<E> {
-    fn new(env: Box<E>, block: usize) -> Self {
-        let (envs, length) = (env.len(), env.observation_len());
-        Self {
-            observations: Array2::zeros((envs, length)),
-            costs: Array1::zeros(envs),
-            terminated: Array1::from_elem(envs, false),
-            truncated: Array1::from_elem(envs, false),
-            finals: Array2::zeros((envs, length)),
-            block,
-            env,
-        }
-    }
-
-    /// Seeds instances one after the other.
-    fn reset(&mut self, first_seed: u64) {
-        let block = self.block as u64;
-        let seeds: Array1<u64> = (0..self.env.len() as u64).map(|row| first_seed + row / block).collect();
-        self.env.reset(seeds.view(), self.observations.view_mut());
-    }
-
-    fn step(&mut self, actions: &Array1<u32>) {
-        let mut out = StepBuffers {
-            observations: self.observations.view_mut(),
-            costs: self.costs.view_mut(),
-            terminated: self.terminated.view_mut(),
-            truncated: self.truncated.view_mut(),
-            final_observations: self.finals.view_mut(),
-        };
-        self.env.step(actions.view(), &mut out);
-    }
-
-    /// Bytes that instance `index` shows over `steps` steps of actions drawn for its seed.
-    fn bytes(&mut self, first_seed: u64, steps: u32, index: usize) -> Vec<u8> {
-        self.reset(first_seed);
-        let rows = index * self.block..(index + 1) * self.block;
-        let mut bytes = Vec::new();
-        for row in rows.clone() {
-            bytes.extend(self.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
-        }
-        let (block, count) = (self.block as u64, self.env.action_count() as u64);
-        for step in 0..steps {
-            let action = |row: u64| {
-                let index = step * block as u32 + (row % block) as u32;
-                below(5, Stream::RandomAction, first_seed + row / block, index, count) as u32
-            };
-            let actions: Array1<u32> = (0..self.env.len() as u64).map(action).collect();
-            self.step(&actions);
-            for row in rows.clone() {
-                bytes.extend(self.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
-                bytes.extend(self.costs[row].to_le_bytes());
-                bytes.extend([u8::from(self.terminated[row]), u8::from(self.truncated[row])]);
-            }
-        }
-        bytes
-    }
-}
 
 /// Every environment on each of its kernels.
 fn environments() -> impl Iterator<Item = (&'static EnvironmentRow, KernelChoice)> {
@@ -101,10 +35,10 @@ fn example(row: &EnvironmentRow, kernel: KernelChoice, instances: usize) -> Play
 fn a_seeded_reset_repeats_and_another_seed_differs() {
     for (row, kernel) in environments() {
         let mut env = example(row, kernel, 2);
-        let once = env.bytes(3, 150, 0);
-        assert_eq!(once, env.bytes(3, 150, 0), "{}, {kernel:?}: reset of a used environment", row.id);
-        assert_eq!(once, example(row, kernel, 2).bytes(3, 150, 0), "{}, {kernel:?}: a fresh one", row.id);
-        assert_ne!(once, env.bytes(4, 150, 0), "{}, {kernel:?}: another seed", row.id);
+        let once = env.bytes(3, 150, 0..1);
+        assert_eq!(once, env.bytes(3, 150, 0..1), "{}, {kernel:?}: reset of a used environment", row.id);
+        assert_eq!(once, example(row, kernel, 2).bytes(3, 150, 0..1), "{}, {kernel:?}: a fresh one", row.id);
+        assert_ne!(once, env.bytes(4, 150, 0..1), "{}, {kernel:?}: another seed", row.id);
     }
 }
 
@@ -116,9 +50,10 @@ fn a_batch_is_its_environments_one_by_one() {
         let many = if kernel == KernelChoice::Events { 8 } else { 110 };
         for (instances, steps, indices) in [(64, 110, vec![0, 17, 63]), (1_024, many, vec![1_000])] {
             let mut batch = example(row, kernel, instances);
+            let together = batch.bytes(0, steps, 0..instances);
             for index in indices {
-                let alone = single.bytes(index as u64, steps, 0);
-                assert_eq!(batch.bytes(0, steps, index), alone, "{}, {kernel:?}, {index}", row.id);
+                let alone = single.bytes(index as u64, steps, 0..1);
+                assert_eq!(together[index..=index], alone, "{}, {kernel:?}, {index}", row.id);
             }
         }
     }

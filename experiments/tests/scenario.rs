@@ -8,6 +8,8 @@ mod command;
 mod fuzz;
 #[path = "scenario/guards.rs"]
 mod guards;
+#[path = "scenario/logged.rs"]
+mod logged;
 #[path = "scenario/names.rs"]
 mod names;
 #[path = "scenario/page.rs"]
@@ -16,6 +18,8 @@ mod page;
 mod short;
 #[path = "scenario/surroundings.rs"]
 mod surroundings;
+#[path = "scenario/threads.rs"]
+mod threads;
 
 use seatrial_experiments::scenario_command::GALLERY;
 

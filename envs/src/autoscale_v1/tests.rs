@@ -7,8 +7,8 @@ use crate::registry::example_loads;
 use crate::scenario::{CostWeights, Regime};
 use crate::world::protocol;
 use ndarray::{Array1, Array2};
-use seatrial_core::observe::Bounds;
 use seatrial_core::nets::{DuelingNet, Weights};
+use seatrial_core::observe::Bounds;
 use seatrial_core::rand::{Stream, below, derive_seed};
 use seatrial_core::scaling::autoscaler::Autoscaler;
 use seatrial_core::scaling::forecast::{Forecaster, Quantiles};
@@ -152,7 +152,9 @@ fn equals_an_episode_at_the_same_physics_step() {
 /// same requests, the same ones of them bad.
 #[test]
 fn requests_one_by_one_equal_an_episode_of_protocol_p1() {
-    for (seed, regime) in [(3, Regime::Plain), (4, Regime::MetricLag), (5, Regime::SlowStart), (6, Regime::LessCapacity)] {
+    for (seed, regime) in
+        [(3, Regime::Plain), (4, Regime::MetricLag), (5, Regime::SlowStart), (6, Regime::LessCapacity)]
+    {
         let steps = 300;
         let scenario = Scenario::training_p1().under(regime);
         let luck = derive_seed(seed, 0);
@@ -176,7 +178,11 @@ fn requests_one_by_one_equal_an_episode_of_protocol_p1() {
             let changes = f64::from(pods.abs_diff(present));
             let terminating_s = scenario.termination_s * f64::from(present.saturating_sub(pods));
             let expected = 15.0 * f64::from(pods) + terminating_s + row.bad_requests + 5.0 * changes;
-            assert!((buffers.costs[0] - expected).abs() < 1e-6, "{regime:?}, step {step}: {} {expected}", buffers.costs[0]);
+            assert!(
+                (buffers.costs[0] - expected).abs() < 1e-6,
+                "{regime:?}, step {step}: {} {expected}",
+                buffers.costs[0]
+            );
             (step, bad, present) = (step + 1, bad + row.bad_requests, pods);
         })
         .unwrap();
@@ -189,7 +195,7 @@ fn requests_one_by_one_equal_an_episode_of_protocol_p1() {
 fn forced(kernel: KernelChoice, kappa: f64, seed: u64) -> (AutoscaleV1, Buffers) {
     let mut scenario = Scenario::training_p1().with_costs(CostWeights { kappa, churn: 5.0 });
     scenario.workload.bounds = Bounds { min: 4, max: 12 };
-    let rates: Vec<f64> = (0..640).map(|slot| if slot % 160 < 80 { 120.0 } else { 160.0 }).collect();
+    let rates: Vec<f64> = (0..640).map(|slot| if slot % 160 < 80 { 130.0 } else { 184.0 }).collect();
     let load = EpisodeLoad::new(Timestamp::ZERO, Span::from_secs(15), rates, vec![]).unwrap();
     let table = (0..640).map(|slot| {
         let rate = if slot % 60 < 30 { 1e-3 } else { 1e5 };
@@ -217,7 +223,7 @@ fn both_kernels_pay_the_same_pods_and_nearly_the_same_bad_requests() {
         let mut moves = 0;
         for step in 0..600 {
             let before = free[0].0.asked(0);
-            requests += 15.0 * if (free[0].0.position(0).1) % 160 < 80 { 120.0 } else { 160.0 };
+            requests += 15.0 * if free[0].0.position(0).1 % 160 < 80 { 130.0 } else { 184.0 };
             for (env, buffers) in free.iter_mut().chain(&mut priced) {
                 buffers.step(env, &Array1::from_elem(1, 3));
             }
@@ -248,7 +254,7 @@ fn the_policy_in_operation_acts_as_the_net_does_on_the_environments_observations
     let mut taken = [0_u32; 10];
     let cases = [2, 3].into_iter().flat_map(|seed| regimes.map(|regime| (seed, regime)));
     for ((seed, regime), kernel) in cases.flat_map(|case| [(case, KernelChoice::Fluid), (case, KernelChoice::Events)]) {
-        let steps = if kernel == KernelChoice::Events { 200 } else { 600 };
+        let steps = if kernel == KernelChoice::Events { 100 } else { 600 };
         let scenario = Scenario::training_p1().under(regime);
         let luck = derive_seed(seed, 0);
         let (load, table) = (fine_load(), forecasts(&fine_load()));
@@ -269,7 +275,12 @@ fn the_policy_in_operation_acts_as_the_net_does_on_the_environments_observations
             let known = row.view.capacity.map(|_| u8::try_from(action).unwrap());
             assert_eq!(row.decision.proposal.action, known, "{kernel:?}, seed {seed}, {regime:?}, {:?}", row.at);
             taken[action] += 1;
-            assert_eq!(env.asked(0), row.view.observation.spec_replicas, "{kernel:?}, seed {seed}, {regime:?}, {:?}", row.at);
+            assert_eq!(
+                env.asked(0),
+                row.view.observation.spec_replicas,
+                "{kernel:?}, seed {seed}, {regime:?}, {:?}",
+                row.at
+            );
             buffers.step(&mut env, &Array1::from_elem(1, u32::try_from(action).unwrap()));
         })
         .unwrap();

@@ -40,6 +40,7 @@ pub(super) fn run(arguments: &ScenarioRunArgs, shell: &Shell) -> Result<()> {
     let inputs = inputs::read(&loaded, &shell.trace_folders)?;
     let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/scenario-{}", loaded.spec.name)));
     check_folder(&folder)?;
+    clear_folder(&folder)?;
     let summary = match loaded.spec.kernel {
         KernelChoice::Events => events(&loaded, &inputs, arguments.log, &folder)?,
         KernelChoice::Fluid => flow(&loaded, &inputs)?,
@@ -61,6 +62,18 @@ fn check_folder(folder: &Path) -> Result<()> {
         what: format!("{} holds something else than the run of a scenario", folder.display()),
         next: "choose another --out".to_owned(),
     })
+}
+
+/// Takes away what an earlier run left and this one may not write again.
+fn clear_folder(folder: &Path) -> Result<()> {
+    let there = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
+    for path in ["summary.json", "timeline.json", "log.parquet"].into_iter().filter_map(there) {
+        std::fs::remove_file(&path).map_err(ExperimentError::io("remove", &path))?;
+    }
+    for path in ["timeline", "report"].into_iter().filter_map(there) {
+        std::fs::remove_dir_all(&path).map_err(ExperimentError::io("remove", &path))?;
+    }
+    Ok(())
 }
 
 fn events(loaded: &LoadedScenario, inputs: &Inputs, log: LogWord, folder: &Path) -> Result<ScenarioSummary> {

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use seatrial_experiments::scenario_command::GALLERY;
 
-fn seatrial(arguments: &[&str], folder: &Path) -> Output {
+pub(super) fn seatrial(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_seatrial"));
     command.arg("scenario").args(arguments).current_dir(folder).env_remove("SEATRIAL_TRACES").output().unwrap()
 }
@@ -14,7 +14,7 @@ fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn err(output: &Output) -> String {
+pub(super) fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -80,14 +80,14 @@ fn list_names_the_gallery() {
 }
 
 /// A short scenario of the gallery, as a file.
-fn short(folder: &Path, kernel: &str) {
+pub(super) fn short(folder: &Path, kernel: &str) {
     let text = super::gallery("single-web-service").replace("duration_s = 5400", "duration_s = 300");
     let text = text.replace("mean_per_s = 220.0, amplitude_per_s = 160.0", "mean_per_s = 60.0, amplitude_per_s = 20.0");
     std::fs::write(folder.join("short.toml"), text.replace("kernel = \"events\"", &format!("kernel = \"{kernel}\"")))
         .unwrap();
 }
 
-fn bytes(folder: &Path, name: &str) -> Vec<u8> {
+pub(super) fn bytes(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 

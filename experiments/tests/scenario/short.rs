@@ -9,7 +9,7 @@ use seatrial_experiments::scenario_command::{GALLERY, LoadedScenario, parse, rea
 const SECONDS: f64 = 120.0;
 
 /// The scenario cut to two minutes, with everything that is planned in its middle.
-fn cut(text: &str) -> ScenarioSpec {
+pub(super) fn cut(text: &str) -> ScenarioSpec {
     let mut spec = parse(text, "gallery").unwrap();
     spec.duration_s = SECONDS;
     for service in spec.services.values_mut() {

@@ -67,6 +67,7 @@ use crate::cluster::change::PodChange;
 use crate::events::{EventQueue, PastEvent};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
+use crate::spec::service::Balancing;
 use crate::spec::{Inputs, ScenarioSpec};
 use arrivals::Source;
 use callers::Caller;
@@ -145,7 +146,19 @@ impl Serving {
     /// # Errors
     /// A client timeout that is not positive.
     pub fn protocol(scenario: &Scenario, traffic: &Traffic) -> Result<Self, ServingError> {
-        build::of_protocol(scenario, traffic).map(Self::of)
+        Self::protocol_balanced(scenario, traffic, Balancing::Shared)
+    }
+
+    /// The same with another balancing: then each pod has a queue of its own, limited to the same seconds of its work.
+    ///
+    /// # Errors
+    /// A client timeout that is not positive.
+    pub fn protocol_balanced(
+        scenario: &Scenario,
+        traffic: &Traffic,
+        balancing: Balancing,
+    ) -> Result<Self, ServingError> {
+        build::of_protocol(scenario, traffic, balancing).map(Self::of)
     }
 
     fn of(parts: Parts) -> Self {

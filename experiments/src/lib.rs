@@ -31,6 +31,7 @@ pub mod export;
 pub mod gate;
 pub mod hash;
 pub mod import_command;
+pub mod kernel;
 pub mod learned;
 pub mod learning;
 pub mod list;

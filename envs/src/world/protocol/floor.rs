@@ -14,6 +14,7 @@ use crate::ids::{PodId, ServiceId};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
 use crate::serving::{Event, Imbalance, Serving};
+use crate::spec::service::Balancing;
 
 /// The one service.
 const SERVICE: ServiceId = ServiceId(0);
@@ -68,10 +69,14 @@ impl Totals {
 }
 
 impl Floor {
-    /// With `initial` pods that have always been ready.
-    pub(super) fn new(scenario: &Scenario, traffic: &Traffic, initial: u32) -> Result<Self, EpisodeError> {
+    /// With so many pods that have always been ready.
+    pub(super) fn new(
+        scenario: &Scenario,
+        traffic: &Traffic,
+        (balancing, initial): (Balancing, u32),
+    ) -> Result<Self, EpisodeError> {
         let mut floor = Self {
-            serving: Serving::protocol(scenario, traffic)?,
+            serving: Serving::protocol_balanced(scenario, traffic, balancing)?,
             queue: EventQueue::new(traffic.load().start()),
             ready: Vec::new(),
             leaving: VecDeque::new(),

@@ -419,7 +419,10 @@ id = "some_trace"
     fn the_kernel_is_written_down_where_it_is_not_the_fluid_one() {
         let default = toml::to_string(&parse_small(&[]).unwrap().study).unwrap();
         assert!(!default.contains("kernel") && !default.contains("balancing"), "{default}");
-        assert_eq!(toml::to_string(&parse_small(&["kernel=fluid", "balancing=shared"]).unwrap().study).unwrap(), default);
+        assert_eq!(
+            toml::to_string(&parse_small(&["kernel=fluid", "balancing=shared"]).unwrap().study).unwrap(),
+            default
+        );
         let events = parse_small(&["kernel=events", "balancing=power-of-two"]).unwrap().study;
         let text = toml::to_string(&events).unwrap();
         assert!(text.contains("kernel = \"events\"\nbalancing = \"power-of-two\""), "{text}");

@@ -117,13 +117,8 @@ pub const fn balancing_id(balancing: Balancing) -> &'static str {
 mod tests {
     use super::*;
 
-    const ALL: [Balancing; 5] = [
-        Balancing::Shared,
-        Balancing::RoundRobin,
-        Balancing::Random,
-        Balancing::LeastRequest,
-        Balancing::PowerOfTwo,
-    ];
+    const ALL: [Balancing; 5] =
+        [Balancing::Shared, Balancing::RoundRobin, Balancing::Random, Balancing::LeastRequest, Balancing::PowerOfTwo];
 
     #[test]
     fn names_are_those_that_a_study_reads() {

@@ -42,6 +42,7 @@ pub mod progress;
 pub mod protocol;
 pub mod query;
 pub mod report;
+pub mod rescoring;
 pub mod run_folder;
 pub mod schedule;
 pub mod schemas;

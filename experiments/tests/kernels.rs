@@ -88,9 +88,7 @@ fn forecasts_of_the_fluid_kernel_are_those_of_the_event_kernel() {
     let (mut cached, mut online) = (Vec::new(), Vec::new());
     stage.play(&learned, &mut |row| cached.push((row.decision.replicas, row.decision.proposal.forecast))).unwrap();
     let autoscaler = learned.build(&stage.scenario.workload).unwrap();
-    stage
-        .drive(&autoscaler, &mut |row| online.push((row.decision.replicas, row.decision.proposal.forecast)))
-        .unwrap();
+    stage.drive(&autoscaler, &mut |row| online.push((row.decision.replicas, row.decision.proposal.forecast))).unwrap();
     assert!(cached.iter().any(|row| row.1.is_some()));
     assert_eq!(cached, online);
 }
@@ -130,7 +128,11 @@ fn a_study_runs_on_both_kernels_and_says_on_which() {
     write_trace(folder);
     let printed = done(folder, &["run", "study.toml", "--out", "fluid"]);
     assert!(printed.contains("oracle (lower bound)") && !printed.contains("event kernel"), "{printed}");
-    let fluid = [folder.join("fluid/manifest.json"), folder.join("fluid/summary.json"), folder.join("fluid/config.resolved.toml")];
+    let fluid = [
+        folder.join("fluid/manifest.json"),
+        folder.join("fluid/summary.json"),
+        folder.join("fluid/config.resolved.toml"),
+    ];
     for file in &fluid {
         let text = std::fs::read_to_string(file).unwrap();
         assert!(!text.contains("kernel") && !text.contains("balancing"), "{}", file.display());
@@ -141,7 +143,9 @@ fn a_study_runs_on_both_kernels_and_says_on_which() {
     let (of_fluid, of_events) = (json(&fluid[1]), json(&folder.join("events/summary.json")));
     assert_eq!(of_events["oracle"]["families"]["tiny"]["world"], "fluid");
     assert_eq!(of_events["oracle"]["families"]["tiny"]["lower"], of_fluid["oracle"]["families"]["tiny"]["lower"]);
-    assert!(of_fluid["yardsticks"]["foresight-90s"].is_object() && of_events["yardsticks"].as_object().unwrap().is_empty());
+    assert!(
+        of_fluid["yardsticks"]["foresight-90s"].is_object() && of_events["yardsticks"].as_object().unwrap().is_empty()
+    );
     assert_eq!(json(&folder.join("events/manifest.json"))["kernel"], "event kernel, one shared queue");
     let page = std::fs::read_to_string(folder.join("events/report/index.html")).unwrap();
     assert!(page.contains("protocol P1 · event kernel, one shared queue"), "no kernel beside the protocol");
@@ -161,7 +165,10 @@ fn a_run_folder_holds_one_kernel_and_the_fluid_one_has_no_balancing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_trace(folder);
-    done(folder, &["run", "study.toml", "--set", "strategies=[\"headroom\"]", "--set", "yardsticks=false", "--out", "run"]);
+    done(
+        folder,
+        &["run", "study.toml", "--set", "strategies=[\"headroom\"]", "--set", "yardsticks=false", "--out", "run"],
+    );
     let refused = |arguments: &[&str]| {
         let output = seatrial(folder, arguments);
         assert!(!output.status.success(), "{arguments:?}");

@@ -221,11 +221,7 @@ impl Builder<'_> {
 }
 
 /// The parts of protocol P1's one service.
-pub(super) fn of_protocol(
-    scenario: &Scenario,
-    traffic: &Traffic,
-    balancing: Balancing,
-) -> Result<Parts, ServingError> {
+pub(super) fn of_protocol(scenario: &Scenario, traffic: &Traffic, balancing: Balancing) -> Result<Parts, ServingError> {
     let workers = scenario.service.workers;
     let mean = scenario.service.mean_s * scenario.regime.service_factor();
     let work_per_pod = scenario.queue_limit_s * scenario.true_capacity();

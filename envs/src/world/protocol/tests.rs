@@ -90,7 +90,8 @@ fn balancings_are_ordered_by_what_they_look_at() {
         sum / SEEDS as f64
     };
     assert_eq!(bad(None), bad(Some(Balancing::Shared)));
-    let order = [Balancing::Shared, Balancing::LeastRequest, Balancing::PowerOfTwo, Balancing::RoundRobin, Balancing::Random];
+    let order =
+        [Balancing::Shared, Balancing::LeastRequest, Balancing::PowerOfTwo, Balancing::RoundRobin, Balancing::Random];
     let bads = order.map(|balancing| bad(Some(balancing)));
     assert!(bads.windows(2).all(|pair| pair[0] < pair[1]), "{bads:?}");
     // At random each pod is an M/M/4 at 0.84: P(wait > 120 ms) = C(4, 3.36) exp(-(50 - 42) 0.12) = 0.266.

@@ -23,7 +23,9 @@ fn dqn_update(criterion: &mut Criterion) {
         };
         let population =
             (0..members as u64).map(|seed| DqnMember { seed, learning_rate: 1e-3, discount: 0.95 }).collect();
-        let mut env = (registry::find("autoscale-v1").unwrap().example)(KernelChoice::Fluid, members * config.envs_per_member).unwrap();
+        let mut env =
+            (registry::find("autoscale-v1").unwrap().example)(KernelChoice::Fluid, members * config.envs_per_member)
+                .unwrap();
         let mut trainer = DqnTrainer::new(config, population, &*env).unwrap();
         let mut validate = |_: u64, weights: &[seatrial_core::nets::Weights]| vec![0.0; weights.len()];
         group.bench_function(BenchmarkId::from_parameter(members), |bencher| {

@@ -69,6 +69,7 @@ use crate::cluster::change::PodChange;
 use crate::events::{EventQueue, PastEvent};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
+use crate::spec::service::Balancing;
 use crate::spec::{Inputs, ScenarioSpec};
 pub(crate) use arrivals::SlotLoad;
 use arrivals::Source;
@@ -148,13 +149,25 @@ impl Serving {
     /// # Errors
     /// A client timeout that is not positive.
     pub fn protocol(scenario: &Scenario, traffic: &Traffic) -> Result<Self, ServingError> {
-        let load = SlotLoad::new(traffic.load().start(), traffic.slot(), traffic.realised_per_s());
-        build::of_protocol(scenario, traffic.seed(), load).map(Self::of)
+        Self::protocol_balanced(scenario, traffic, Balancing::Shared)
     }
 
-    /// The same under `load`, whose places and works `seed` draws.
+    /// The same with another balancing: then each pod has a queue of its own, limited to the same seconds of its work.
+    ///
+    /// # Errors
+    /// A client timeout that is not positive.
+    pub fn protocol_balanced(
+        scenario: &Scenario,
+        traffic: &Traffic,
+        balancing: Balancing,
+    ) -> Result<Self, ServingError> {
+        let load = SlotLoad::new(traffic.load().start(), traffic.slot(), traffic.realised_per_s());
+        build::of_protocol(scenario, traffic.seed(), load, balancing).map(Self::of)
+    }
+
+    /// [`Self::protocol`] under `load`, whose places and works `seed` draws.
     pub(crate) fn protocol_under(scenario: &Scenario, seed: u64, load: SlotLoad) -> Result<Self, ServingError> {
-        build::of_protocol(scenario, seed, load).map(Self::of)
+        build::of_protocol(scenario, seed, load, Balancing::Shared).map(Self::of)
     }
 
     fn of(parts: Parts) -> Self {

@@ -45,6 +45,9 @@ pub struct CellKey {
     pub regime: String,
     /// Price of a bad request.
     pub kappa: f64,
+    /// Kernel and balancing, where it is not the fluid one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
 }
 
 impl CellKey {
@@ -85,12 +88,23 @@ mod tests {
             train_seed: None,
             regime: "plain".into(),
             kappa: 1.0,
+            kernel: None,
         }
+    }
+
+    /// Cells of the fluid kernel keep the ids that they had before there was another kernel.
+    #[test]
+    fn the_fluid_kernel_is_not_in_the_key() {
+        let before = concat!(
+            r#"{"schema":2,"scenario":"s","family":"f","series":"a","headline":true,"load":"l","strategy":"hpa-default","#,
+            r#""variant":"default","config":"c","eval_seed":1,"train_seed":null,"regime":"plain","kappa":1.0}"#,
+        );
+        assert_eq!(key().id(), hash::of_bytes(before.as_bytes()));
     }
 
     #[test]
     fn every_part_of_the_key_is_in_the_id() {
-        let edits: [fn(&mut CellKey); 11] = [
+        let edits: [fn(&mut CellKey); 13] = [
             |key| key.scenario.push('x'),
             |key| key.family.push('x'),
             |key| key.series.push('x'),
@@ -102,6 +116,8 @@ mod tests {
             |key| key.train_seed = Some(0),
             |key| key.regime.push('x'),
             |key| key.kappa = 3.0,
+            |key| key.kernel = Some("events/shared".into()),
+            |key| key.kernel = Some("events/random".into()),
         ];
         let mut ids = vec![key().id()];
         for edit in edits {

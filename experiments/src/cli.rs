@@ -150,6 +150,7 @@ impl EvaluateArgs {
         words.extend([self.bundle.display().to_string(), "--traces".to_owned(), self.traces.join(",")]);
         words.extend(["--out".to_owned(), self.out.display().to_string()]);
         words.extend(self.whole.then(|| "--whole".to_owned()));
+        words.extend(self.kernel.iter().flat_map(|kernel| ["--kernel".to_owned(), kernel.clone()]));
         words.extend(self.jobs.iter().flat_map(|jobs| ["--jobs".to_owned(), jobs.to_string()]));
         words.extend(self.overrides.iter().flat_map(|text| ["--set".to_owned(), text.clone()]));
         line(&words)
@@ -184,6 +185,9 @@ pub struct EvaluateArgs {
     /// Score the whole trace with global settings instead of tuning on its earlier part.
     #[arg(long)]
     pub whole: bool,
+    /// Kernel that plays the scored episodes; rules are tuned on the fluid one in any case.
+    #[arg(long, value_name = "KERNEL", value_parser = ["fluid", "events"])]
+    pub kernel: Option<String>,
     /// Cells at a time.
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,

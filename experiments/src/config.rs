@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use seatrial_core::observe::Bounds;
 use seatrial_datasets::SplitRule;
 use seatrial_envs::scenario::Regime;
+use seatrial_envs::spec::KernelChoice;
 pub(crate) use seatrial_envs::spec::nearest;
+use seatrial_envs::spec::service::Balancing;
 use serde::{Deserialize, Serialize};
 
 pub use training::{AgentTraining, ForecasterTraining, Training};
@@ -59,6 +61,12 @@ pub struct Study {
     /// Whether the best trained member is passed through the gate and exported when the run is over.
     #[serde(default)]
     pub export: bool,
+    /// Kernel that plays the scored episodes; tuning, training and the gate are on the fluid one in any case.
+    #[serde(default = "fluid", skip_serializing_if = "is_fluid")]
+    pub kernel: KernelChoice,
+    /// On the event kernel: which pod a request goes to.
+    #[serde(default, skip_serializing_if = "is_shared")]
+    pub balancing: Balancing,
     /// Folder of committed parameters and weights, relative to this file; without it the study tunes and trains by itself.
     #[serde(default)]
     pub bundle: Option<PathBuf>,
@@ -150,6 +158,20 @@ pub enum Window {
     Validation,
     /// Everything: nothing is tuned or trained on the trace.
     Whole,
+}
+
+const fn fluid() -> KernelChoice {
+    KernelChoice::Fluid
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_fluid(kernel: &KernelChoice) -> bool {
+    *kernel == KernelChoice::Fluid
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_shared(balancing: &Balancing) -> bool {
+    *balancing == Balancing::Shared
 }
 
 const fn yes() -> bool {
@@ -259,6 +281,7 @@ impl Study {
         if self.strategies.is_empty() {
             return wrong("strategies", "a study needs at least one strategy");
         }
+        self.check_balancing(origin)?;
         self.check_repeated(origin)?;
         if !self.regimes.contains(&Regime::Plain) {
             return wrong("regimes", "must contain `plain`: the headline and the tables compare with it");
@@ -379,6 +402,9 @@ id = "some_trace"
             ("traces.0.series=[\"x\",\"x\"]", "traces[0].series", "`x` twice"),
             ("strategies=[]", "strategies", "at least one"),
             ("limits={min=5,max=4}", "limits", "min 5 and max 4"),
+            ("balancing=least-request", "balancing", "`kernel = \"events\"`"),
+            ("balancing=fair", "balancing", "round-robin"),
+            ("kernel=event", "kernel", "events"),
             ("regimes=[\"flash\"]", "regimes", "plain"),
             ("regimes=[\"flsh\"]", "regimes[0]", "flsh"),
         ] {
@@ -387,6 +413,20 @@ id = "some_trace"
             assert!(!message.contains('\n'), "{message}");
             assert!(!message.contains("unknown key") || !message.contains("correct it there"), "{message}");
         }
+    }
+
+    #[test]
+    fn the_kernel_is_written_down_where_it_is_not_the_fluid_one() {
+        let default = toml::to_string(&parse_small(&[]).unwrap().study).unwrap();
+        assert!(!default.contains("kernel") && !default.contains("balancing"), "{default}");
+        assert_eq!(
+            toml::to_string(&parse_small(&["kernel=fluid", "balancing=shared"]).unwrap().study).unwrap(),
+            default
+        );
+        let events = parse_small(&["kernel=events", "balancing=power-of-two"]).unwrap().study;
+        let text = toml::to_string(&events).unwrap();
+        assert!(text.contains("kernel = \"events\"\nbalancing = \"power-of-two\""), "{text}");
+        assert_eq!(parse(&text, "again".into(), PathBuf::new(), &[]).unwrap().study, events);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use seatrial_datasets::Locator;
 use seatrial_envs::scenario::Regime;
+use seatrial_envs::spec::KernelChoice;
+use seatrial_envs::spec::service::Balancing;
 
 use crate::bundle_folder::{self, Beside};
 use crate::cli::EvaluateArgs;
@@ -24,7 +26,9 @@ pub fn evaluate(arguments: &EvaluateArgs, shell: &Shell) -> Result<()> {
     let bundle = bundle_folder::load(&arguments.bundle)?;
     let beside = bundle_folder::beside(&arguments.bundle)?;
     let text = toml::to_string(&study_of(arguments)).unwrap_or_default();
-    let loaded = crate::config::parse(&text, "evaluate".into(), PathBuf::new(), &arguments.overrides)?;
+    let kernel = arguments.kernel.iter().map(|kernel| format!("kernel={kernel}"));
+    let overrides: Vec<String> = kernel.chain(arguments.overrides.iter().cloned()).collect();
+    let loaded = crate::config::parse(&text, "evaluate".into(), PathBuf::new(), &overrides)?;
     let mut setup = Setup::open(loaded, &arguments.out, shell, arguments.jobs)?;
     let global = arguments.whole || setup.arenas.iter().all(|arena| !arena.trainable);
     setup.rules_from = if global { RulesFrom::Global } else { RulesFrom::Search };
@@ -69,6 +73,8 @@ fn study_of(arguments: &EvaluateArgs) -> Study {
         yardsticks: true,
         decisions: true,
         export: false,
+        kernel: KernelChoice::Fluid,
+        balancing: Balancing::Shared,
         bundle: Some(arguments.bundle.clone()),
         limits: None,
         seeds: Seeds { evaluation: vec![101, 102], tuning: vec![201], training_base: 301, training: 1 },

@@ -27,6 +27,9 @@ pub struct Manifest {
     pub config_hash: String,
     /// Protocol and the hash of its file.
     pub protocol: ProtocolRef,
+    /// Kernel that scored, where it is not the fluid one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// The traces, with the hashes of their content.
     pub traces: Vec<TraceRef>,
     /// The seeds.

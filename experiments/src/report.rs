@@ -26,12 +26,16 @@ pub(crate) const WARNING: &str = "warning: ";
 pub struct Written {
     evaluation: Evaluation,
     index: PathBuf,
+    kernel: Option<String>,
     notes: Vec<String>,
 }
 
 impl Written {
     /// Prints the tables and where the report lies.
     pub fn print(&self) {
+        if let Some(kernel) = &self.kernel {
+            say!("{kernel}");
+        }
         for scope in tables::shown_scopes(&self.evaluation) {
             say!("{}", tables::terminal(scope));
         }
@@ -71,7 +75,7 @@ pub fn write(folder: &RunFolder) -> Result<Written> {
     let paths = write::write_evaluated(folder.root(), &study, &evaluation)
         .map_err(|error| ExperimentError::Report(error.to_string()))?;
     write_sensitivities(folder, &evaluation.prices)?;
-    Ok(Written { evaluation, index: paths.index, notes: manifest.notes })
+    Ok(Written { evaluation, index: paths.index, kernel: manifest.kernel, notes: manifest.notes })
 }
 
 fn study_data(folder: &RunFolder, manifest: &Manifest, cells: &[Cell]) -> Result<StudyData> {
@@ -82,6 +86,7 @@ fn study_data(folder: &RunFolder, manifest: &Manifest, cells: &[Cell]) -> Result
     Ok(StudyData {
         name: manifest.name.clone(),
         protocol: manifest.protocol.id.to_uppercase(),
+        kernel: manifest.kernel.clone(),
         question: String::new(),
         cells: priced(cells, 1.0),
         configs: BTreeMap::new(),
@@ -160,6 +165,7 @@ fn facts(manifest: &Manifest) -> Vec<Fact> {
         fact("seatrial", manifest.version.clone()),
         fact("configuration", hash::short(&manifest.config_hash).to_owned()),
         fact("protocol", format!("{} ({})", manifest.protocol.id, hash::short(&manifest.protocol.hash))),
+        fact("kernel", manifest.kernel.clone().unwrap_or_default()),
         fact("evaluation seeds", format!("{:?}", manifest.seeds.evaluation)),
         fact("tuning seeds", format!("{:?}", manifest.seeds.tuning)),
         fact("training seeds", format!("{} from {}", manifest.seeds.training, manifest.seeds.training_base)),

@@ -19,6 +19,7 @@ use crate::config::Study;
 use crate::contest::{Entrant, Kit};
 use crate::error::{ExperimentError, Result};
 use crate::hash;
+use crate::kernel::Kernel;
 use crate::portrait::{Portrait, PortraitFiles};
 use crate::protocol::Protocol;
 use crate::run_folder::RunFolder;
@@ -79,10 +80,12 @@ impl Scoring<'_> {
             for regime in &self.study.regimes {
                 for seed in &self.study.seeds.evaluation {
                     let world = self.protocol.world(*regime, self.study.limits);
-                    let base = Base { arena, world: &world, seed: *seed, stage: plan.stages.len() };
-                    plan.stages.push(Stage::new(arena, &arena.scored, &world, *seed)?);
+                    let kernel = self.study.plays_on();
+                    let base = Base { arena, world: &world, seed: *seed, stage: plan.stages.len(), kernel };
+                    let stage = Stage::new(arena, &arena.scored, &world, *seed)?;
+                    plan.stages.push(stage.on(kernel));
                     self.plan_cells(&base, &entrants, &mut plan.cells);
-                    if self.study.yardsticks {
+                    if self.study.runs_yardsticks() {
                         let factors = self.kit.tuned.yardstick_factors(&arena.label());
                         plan.cells.extend(Yardstick::all(factors).iter().map(|yardstick| base.yardstick(*yardstick)));
                     }
@@ -113,6 +116,7 @@ struct Base<'a> {
     world: &'a Scenario,
     seed: u64,
     stage: usize,
+    kernel: Kernel,
 }
 
 impl Base<'_> {
@@ -149,6 +153,8 @@ impl Base<'_> {
             train_seed: None,
             regime: regime_name(self.world.regime).to_owned(),
             kappa,
+            // The oracle and the yardsticks are of the fluid world on every kernel.
+            kernel: None,
         }
     }
 
@@ -158,6 +164,7 @@ impl Base<'_> {
             variant: entrant.variant,
             config: entrant.config_hash(),
             train_seed: entrant.train_seed,
+            kernel: self.kernel.key(),
             ..self.key(self.world.costs.kappa)
         };
         let player = Player::Strategy(Box::new(entrant.clone()));

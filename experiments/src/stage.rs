@@ -21,6 +21,7 @@ use seatrial_envs::scenario::Scenario;
 use crate::arena::{Arena, Part};
 use crate::contest::Entrant;
 use crate::error::{ExperimentError, Result};
+use crate::kernel::Kernel;
 use crate::protocol;
 
 /// See the module.
@@ -31,6 +32,7 @@ pub struct Stage {
     pub scenario: Scenario,
     /// The traffic.
     pub traffic: Traffic,
+    kernel: Kernel,
     visible: OnceLock<Visible>,
     forecasts: Mutex<BTreeMap<String, Arc<OnceLock<CachedForecast>>>>,
 }
@@ -55,9 +57,16 @@ impl Stage {
             label,
             scenario: scenario.clone(),
             traffic,
+            kernel: Kernel::Fluid,
             visible: OnceLock::new(),
             forecasts: Mutex::new(BTreeMap::new()),
         })
+    }
+
+    /// The same stage on another kernel than the fluid one.
+    #[must_use]
+    pub fn on(self, kernel: Kernel) -> Self {
+        Self { kernel, ..self }
     }
 
     /// Plays `entrant` over the whole stage.
@@ -74,7 +83,8 @@ impl Stage {
     /// If the kernel refuses the episode.
     pub fn drive(&self, autoscaler: &Autoscaler, rows: RowSink<'_>) -> Result<EpisodeResult> {
         let state = warm_state(autoscaler, &self.scenario, &self.traffic);
-        run_on(&self.scenario, &self.traffic, Driver { autoscaler, state }, rows).map_err(|error| self.error(&error))
+        let driver = Driver { autoscaler, state };
+        self.kernel.run(&self.scenario, &self.traffic, driver, rows).map_err(|error| self.error(&error))
     }
 
     /// The entrant's autoscaler, with this stage's cache in the place of its forecaster.
@@ -126,7 +136,8 @@ impl Stage {
             .try_fold(0.0, |greatest: f64, rate| rate.map(|rate| greatest.max(rate)))
     }
 
-    /// What forecasters see, as the kernel shows it: recorded once while a constant plays.
+    /// What forecasters see, as the fluid kernel shows it: recorded once while a constant plays. The event kernel shows the same
+    /// arrivals (a test compares them), at a thousand times the work.
     fn visible(&self) -> Result<&Visible> {
         if let Some(visible) = self.visible.get() {
             return Ok(visible);
@@ -141,11 +152,13 @@ impl Stage {
             .map_err(|source| ExperimentError::Strategy { strategy: protocol::CONSTANT_POLICY.into(), source })?;
         let mut samples = Vec::new();
         let mut lag = None;
-        self.drive(&constant, &mut |row: &episode::StepRow<'_>| {
+        let driver = Driver { autoscaler: &constant, state: warm_state(&constant, &self.scenario, &self.traffic) };
+        let mut rows = |row: &episode::StepRow<'_>| {
             let sample = row.view.observation.arrival_rate();
             lag = lag.or_else(|| sample.map(|sample| row.at.since(sample.at)));
             samples.push(sample);
-        })?;
+        };
+        run_on(&self.scenario, &self.traffic, driver, &mut rows).map_err(|error| self.error(&error))?;
         // The sample of the first decision is the youngest visible slot; everything older is warm-up.
         let first_visible = self.start() - lag.unwrap_or(self.scenario.workload.metric_lag);
         let warm_up = self.traffic.past_slots().take_while(|slot| slot.end < first_visible).collect();

@@ -168,6 +168,7 @@ pub fn manifest(setup: &Setup, ingredients: &Ingredients, cells: &[Cell], comman
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash: hash::of_bytes(setup.resolved()?.as_bytes()),
         protocol: setup.protocol.reference(),
+        kernel: setup.study.plays_on().in_words(),
         traces: setup.arenas.iter().map(crate::arena::Arena::reference).collect(),
         seeds: seeds(setup, ingredients.learned.as_ref()),
         tuned_hash: Some(ingredients.tuned.hash()),

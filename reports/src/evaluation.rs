@@ -115,6 +115,29 @@ pub struct OracleBounds {
     pub lower: f64,
     /// Cost of a schedule that exists, where it was replayed.
     pub upper: Option<f64>,
+    /// Whose least cost is bounded.
+    #[serde(default, skip_serializing_if = "BoundedWorld::is_own")]
+    pub world: BoundedWorld,
+}
+
+/// The world whose least cost is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BoundedWorld {
+    /// The one that the strategies ran in: none of them can be cheaper.
+    #[default]
+    Own,
+    /// The fluid kernel's, while the strategies ran on another kernel: a yardstick, which they may fall below.
+    Fluid,
+}
+
+impl BoundedWorld {
+    /// Whether no strategy can be cheaper than the bound.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 /// A set of windows over which everything is estimated.
@@ -315,7 +338,7 @@ fn scope(name: &str, cells: &[&CellRow], study: &StudyData, notes: &mut Vec<Stri
         yardsticks,
         splits: split::splits(&tracks, &resampled),
         paired,
-        oracle: oracle_bounds(cells),
+        oracle: oracle_bounds(cells, study.bounded_world()),
     }
 }
 
@@ -394,7 +417,7 @@ fn wins(a: &Track, b: &Track) -> usize {
 }
 
 /// Mean over series of the mean over windows, evaluation seeds averaged.
-fn oracle_bounds(cells: &[&CellRow]) -> Option<OracleBounds> {
+fn oracle_bounds(cells: &[&CellRow], world: BoundedWorld) -> Option<OracleBounds> {
     let mut by_series: BTreeMap<(&str, &str), BTreeMap<i64, [f64; 4]>> = BTreeMap::new();
     for cell in cells {
         for window in &cell.windows {
@@ -412,7 +435,7 @@ fn oracle_bounds(cells: &[&CellRow]) -> Option<OracleBounds> {
         crate::stats::mean(&means)
     };
     let upper = over_series(|sums| sums[2] / sums[3]).filter(|upper| upper.is_finite());
-    Some(OracleBounds { lower: over_series(|sums| sums[0] / sums[1])?, upper })
+    Some(OracleBounds { lower: over_series(|sums| sums[0] / sums[1])?, upper, world })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use seatrial_core::scaling::forecast::LEVEL_COUNT;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReportError;
+use crate::evaluation::BoundedWorld;
 
 /// Regime of the headline figures; the other regimes stand in a table of their own.
 pub const NOMINAL: &str = "nominal";
@@ -92,6 +93,9 @@ pub struct StudyData {
     pub name: String,
     /// Protocol it follows, e.g. `P1`.
     pub protocol: String,
+    /// Kernel that played the cells, in words, where it is not the fluid one; the oracle's bounds are of the fluid world in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// What was asked, in one or two sentences; may be empty.
     #[serde(default)]
     pub question: String,
@@ -323,6 +327,12 @@ impl CellRow {
 }
 
 impl StudyData {
+    /// Whose least cost the oracle bounds.
+    #[must_use]
+    pub const fn bounded_world(&self) -> BoundedWorld {
+        if self.kernel.is_some() { BoundedWorld::Fluid } else { BoundedWorld::Own }
+    }
+
     /// Checks everything that a figure or table relies on.
     ///
     /// # Errors

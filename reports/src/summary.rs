@@ -1,7 +1,7 @@
 //! `summary.json`: the interface that scripts hold on to (committed schema: `schemas/summary.schema.json`).
 //!
 //! Shape: `strategies.<id>.{variant, config, overall, families.<name>}`, each `<metric>.{value, low, high, n}`;
-//! `oracle.{overall, families.<name>}.{lower, upper}`; `paired.<a>.<b>.{overall, families.<name>}.{value, low, high, n}`, the mean
+//! `oracle.{overall, families.<name>}.{lower, upper}`, with `world = "fluid"` where strategies ran on another kernel; `paired.<a>.<b>.{overall, families.<name>}.{value, low, high, n}`, the mean
 //! of ln J(a) − ln J(b); `regret.<id>.{overall, families.<name>}.{total, starts, lead_time, lag, rule}`, shares of ln G. `low` and `high` are null where one unit allows no interval; a metric that cannot be had is absent.
 
 use std::collections::BTreeMap;
@@ -28,6 +28,9 @@ pub struct Summary {
     pub name: String,
     /// Protocol.
     pub protocol: String,
+    /// Kernel that played the cells, in words; absent for the fluid one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// By strategy id.
     pub strategies: BTreeMap<String, StrategySummary>,
     /// Bounds on the least cost; null without an oracle.
@@ -107,6 +110,7 @@ impl Summary {
             version: SUMMARY_VERSION,
             name: study.name.clone(),
             protocol: study.protocol.clone(),
+            kernel: study.kernel.clone(),
             strategies: BTreeMap::new(),
             oracle: None,
             paired: BTreeMap::new(),
@@ -275,6 +279,22 @@ mod tests {
         let mut spoiled = summary.clone();
         spoiled["strategies"]["hpa-tuned"]["overall"]["costs"] = json!({});
         assert!(check(&spoiled, &schema, &schema, "").is_err());
+    }
+
+    #[test]
+    fn a_bound_of_another_world_says_so() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let study = StudyData { kernel: Some("event kernel, one shared queue".to_owned()), ..sample::study() };
+        let summary = Summary::new(&study, &evaluation::evaluate(&study).unwrap());
+        let value: Value = serde_json::from_str(&summary.to_json().unwrap()).unwrap();
+        check(&value, &schema, &schema, "").unwrap();
+        assert_eq!(value["kernel"], "event kernel, one shared queue");
+        for bounds in [&value["oracle"]["overall"], &value["oracle"]["families"]["worldcup98"]] {
+            assert_eq!(bounds["world"], "fluid");
+        }
+        let own = produced();
+        assert!(own.get("kernel").is_none() && own["oracle"]["overall"].get("world").is_none());
+        assert_eq!(serde_json::from_value::<Summary>(value).unwrap(), summary);
     }
 
     #[test]

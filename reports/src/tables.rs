@@ -148,8 +148,9 @@ fn oracle_row(scope: &Scope) -> Option<Vec<String>> {
     let plan = |metric, f: &dyn Fn(f64) -> String| {
         scope.plan.as_ref().and_then(|plan| plan.value(metric)).map_or_else(|| "–".to_owned(), f)
     };
+    let name = if bounds.world.is_own() { "oracle" } else { "oracle (fluid world)" };
     Some(vec![
-        "oracle".to_owned(),
+        name.to_owned(),
         "bound".to_owned(),
         ratio,
         cost,
@@ -251,7 +252,8 @@ pub fn terminal(scope: &Scope) -> String {
     };
     if let Some(bounds) = scope.oracle {
         let mut cells = vec!["–".to_owned(); heads.len()];
-        cells[0] = "oracle (lower bound)".to_owned();
+        cells[0] =
+            if bounds.world.is_own() { "oracle (lower bound)" } else { "oracle (fluid world's bound)" }.to_owned();
         cells[1] = grouped(bounds.lower, 0);
         cells[2] = "1".to_owned();
         table.rows.push(cells);
@@ -438,11 +440,20 @@ mod tests {
         }
         let mut overall = result().overall;
         let row = |scope: &Scope| strategies(scope).rows[0].clone();
-        overall.oracle = Some(evaluation::OracleBounds { lower: 1_000.0, upper: Some(1_000.2) });
+        overall.oracle = Some(evaluation::OracleBounds {
+            lower: 1_000.0,
+            upper: Some(1_000.2),
+            world: evaluation::BoundedWorld::Own,
+        });
         assert_eq!(row(&overall)[2..4], ["1", "1,000"]);
-        overall.oracle = Some(evaluation::OracleBounds { lower: 1_000.0, upper: Some(1_020.0) });
+        overall.oracle = Some(evaluation::OracleBounds {
+            lower: 1_000.0,
+            upper: Some(1_020.0),
+            world: evaluation::BoundedWorld::Own,
+        });
         assert_eq!(row(&overall)[2..4], ["1 to 1.020", "1,000 to 1,020"]);
-        overall.oracle = Some(evaluation::OracleBounds { lower: 1_000.0, upper: None });
+        overall.oracle =
+            Some(evaluation::OracleBounds { lower: 1_000.0, upper: None, world: evaluation::BoundedWorld::Own });
         assert_eq!(row(&overall)[2..4], ["1", "at least 1,000"]);
     }
 

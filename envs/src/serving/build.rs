@@ -221,7 +221,12 @@ impl Builder<'_> {
 }
 
 /// The parts of protocol P1's one service.
-pub(super) fn of_protocol(scenario: &Scenario, seed: u64, load: SlotLoad) -> Result<Parts, ServingError> {
+pub(super) fn of_protocol(
+    scenario: &Scenario,
+    seed: u64,
+    load: SlotLoad,
+    balancing: Balancing,
+) -> Result<Parts, ServingError> {
     let workers = scenario.service.workers;
     let mean = scenario.service.mean_s * scenario.regime.service_factor();
     let work_per_pod = scenario.queue_limit_s * scenario.true_capacity();
@@ -231,7 +236,7 @@ pub(super) fn of_protocol(scenario: &Scenario, seed: u64, load: SlotLoad) -> Res
     };
     let service = Service {
         shape: Shape { service: 0, workers, cores: f64::from(workers) },
-        balancer: Balancer::new(Balancing::Shared),
+        balancer: Balancer::new(balancing),
         queue: Default::default(),
         queued: 0,
         in_service: 0,

@@ -31,6 +31,7 @@ use crate::fluid::pods::PodSet;
 use crate::fluid::world::World;
 use crate::load::Traffic;
 use crate::scenario::Scenario;
+use crate::spec::service::Balancing;
 
 /// Runs a strategy over the whole of `traffic`, request by request.
 ///
@@ -42,9 +43,24 @@ pub fn run_on(
     driver: Driver<'_>,
     rows: RowSink<'_>,
 ) -> Result<EpisodeResult, EpisodeError> {
+    run_balanced(scenario, traffic, Balancing::Shared, driver, rows)
+}
+
+/// [`run_on`] with another balancing than one shared queue. A queue of its own is then limited in every pod, to the same seconds of
+/// work of that pod.
+///
+/// # Errors
+/// See [`run_on`].
+pub fn run_balanced(
+    scenario: &Scenario,
+    traffic: &Traffic,
+    balancing: Balancing,
+    driver: Driver<'_>,
+    rows: RowSink<'_>,
+) -> Result<EpisodeResult, EpisodeError> {
     scenario.validate()?;
     traffic.load().check_interval(Span::from_secs_f64(scenario.physics_step_s))?;
-    Episode::new(scenario, traffic)?.run(driver, rows)
+    Episode::new(scenario, traffic, balancing)?.run(driver, rows)
 }
 
 struct Episode<'a> {
@@ -77,7 +93,7 @@ struct Stretch {
 }
 
 impl<'a> Episode<'a> {
-    fn new(scenario: &Scenario, traffic: &'a Traffic) -> Result<Self, EpisodeError> {
+    fn new(scenario: &Scenario, traffic: &'a Traffic, balancing: Balancing) -> Result<Self, EpisodeError> {
         let (world, load) = (World::new(scenario), traffic.load());
         let initial = scenario.initial_replicas(load.rates_per_s()[0]);
         let start = load.start();
@@ -88,7 +104,7 @@ impl<'a> Episode<'a> {
             now: start,
             desired: initial,
             pods: PodSet::new(&world, traffic.seed(), initial),
-            floor: Floor::new(scenario, traffic, initial)?,
+            floor: Floor::new(scenario, traffic, (balancing, initial))?,
             slots: Slots::new(&world, traffic, initial),
             ledger: Ledger::with_room(usize::try_from(days).unwrap_or(0)),
             cursor: Cursor {

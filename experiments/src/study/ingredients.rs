@@ -42,7 +42,7 @@ impl Setup {
             }
             trials.extend(chosen);
         }
-        if self.study.yardsticks && tuned.yardstick_factors.is_empty() {
+        if self.study.runs_yardsticks() && tuned.yardstick_factors.is_empty() {
             self.tell(
                 "no factors were chosen for the yardsticks (tuning chooses them): regret is not split into its shares",
             );

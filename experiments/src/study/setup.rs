@@ -148,7 +148,7 @@ fn check_bundle(loaded: &LoadedStudy) -> Result<()> {
 }
 
 fn notes(study: &Study, arenas: &[Arena]) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = study.plays_on().note().into_iter().collect();
     if let Some(limits) = study.limits {
         notes.push(format!("Replica bounds are {} to {}, not protocol P1's 1 to 100.", limits.min, limits.max));
     }

@@ -100,7 +100,7 @@ fn g_is_by_family_first_and_skill_follows() {
     assert_eq!(a.value(Metric::Changes), Some(4.0));
     assert_eq!(a.get(Metric::GuardShare), None);
     assert_eq!(result.overall.size, [2, 3, 6]);
-    assert_eq!(result.overall.oracle, Some(OracleBounds { lower: 50.0, upper: Some(51.0) }));
+    assert_eq!(result.overall.oracle, Some(OracleBounds { lower: 50.0, upper: Some(51.0), world: BoundedWorld::Own }));
     let ranked: Vec<&str> = result.overall.ranked().iter().map(|s| s.id.as_str()).collect();
     assert_eq!(ranked, ["hpa-tuned", "a"]);
 }

@@ -7,7 +7,7 @@ use super::palette::color;
 use super::place::Heading;
 use super::scene::{Frame, Hold, INK, LABEL, SOFT, Scene, text_frame};
 use super::{Sketch, Source};
-use crate::evaluation::{Metric, Scope, StrategyResult};
+use crate::evaluation::{BoundedWorld, Metric, Scope, StrategyResult};
 use crate::format::{grouped, slug, with_interval};
 use crate::model::Variant;
 use crate::stats::Estimate;
@@ -28,11 +28,16 @@ fn sketch(scope: &Scope, source: &Source<'_>) -> Option<Sketch> {
     let overall = scope.name == source.evaluation.overall.name;
     let id = if overall { "cost-over-oracle".to_owned() } else { format!("cost-over-oracle-{}", slug(&scope.name)) };
     let heading = Heading::of_scope("Cost over the optimum by strategy", scope, source.study);
+    let bound = match scope.oracle.map(|bounds| bounds.world) {
+        Some(BoundedWorld::Fluid) => "it is of the fluid kernel, and on this one a schedule may be cheaper",
+        _ => "no schedule is cheaper",
+    };
     let caption = format!(
-        "Cost J over the certified lower bound of the least cost, J*, by strategy ({}). 1 is the bound: no schedule is cheaper. \
+        "Cost J over the certified lower bound of the least cost, J*, by strategy ({}). 1 is the bound: {}. \
          Dots are geometric means, bars 95 % bootstrap intervals; what an arrow points to lies beyond the scale and stands in the numbers. \
          The lowest is {} at {}.",
         scope.size_in_words(),
+        bound,
         best.id,
         with_interval(best.get(Metric::CostOverOracle), |x| grouped(x, 3)),
     );

@@ -15,6 +15,7 @@ use crate::ids::{PodId, ServiceId};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
 use crate::serving::{Event, Imbalance, Serving, ServingError, SlotLoad};
+use crate::spec::service::Balancing;
 
 /// The one service.
 const SERVICE: ServiceId = ServiceId(0);
@@ -83,9 +84,14 @@ impl Totals {
 }
 
 impl Floor {
-    /// With `initial` pods that have always been ready.
-    pub(crate) fn new(scenario: &Scenario, traffic: &Traffic, initial: u32) -> Result<Self, EpisodeError> {
-        let mut floor = Self::of(Serving::protocol(scenario, traffic)?, traffic.load().start());
+    /// With so many pods that have always been ready.
+    pub(crate) fn new(
+        scenario: &Scenario,
+        traffic: &Traffic,
+        (balancing, initial): (Balancing, u32),
+    ) -> Result<Self, EpisodeError> {
+        let serving = Serving::protocol_balanced(scenario, traffic, balancing)?;
+        let mut floor = Self::of(serving, traffic.load().start());
         floor.begin(initial)?;
         Ok(floor)
     }

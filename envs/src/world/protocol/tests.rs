@@ -69,6 +69,49 @@ fn assert_same_pods(name: &str, fluid: &Run, events: &Run) {
     assert!((fluid.total.requests - events.total.requests).abs() <= 20.0, "{name}");
 }
 
+/// Without a shared queue the same pods serve the same requests worse, and the worse the less a balancing looks: Mitzenmacher's order.
+#[test]
+fn balancings_are_ordered_by_what_they_look_at() {
+    let p1 = Scenario::protocol_p1();
+    let bad = |balancing: Option<Balancing>| {
+        let mut sum = 0.0;
+        for seed in 0..SEEDS {
+            let traffic = traffic(&p1, &[420.0; 10], seed);
+            let ingredients = Ingredients { workload: &p1.workload, weights: None };
+            let autoscaler: Autoscaler = fixed(10).build(&ingredients).unwrap();
+            let driver = Driver { autoscaler: &autoscaler, state: episode::warm_state(&autoscaler, &p1, &traffic) };
+            let rows = &mut |_: &StepRow<'_>| {};
+            let result = match balancing {
+                None => run_on(&p1, &traffic, driver, rows),
+                Some(balancing) => run_balanced(&p1, &traffic, balancing, driver, rows),
+            };
+            sum += result.unwrap().total.bad_fraction().unwrap();
+        }
+        sum / SEEDS as f64
+    };
+    assert_eq!(bad(None), bad(Some(Balancing::Shared)));
+    let order =
+        [Balancing::Shared, Balancing::LeastRequest, Balancing::PowerOfTwo, Balancing::RoundRobin, Balancing::Random];
+    let bads = order.map(|balancing| bad(Some(balancing)));
+    assert!(bads.windows(2).all(|pair| pair[0] < pair[1]), "{bads:?}");
+    // At random each pod is an M/M/4 at 0.84: P(wait > 120 ms) = C(4, 3.36) exp(-(50 - 42) 0.12) = 0.266.
+    assert!((bads[4] - 0.266).abs() < 0.02, "{bads:?}");
+}
+
+/// A queue of a pod takes 5 s of its work: 250 requests; then what comes is dropped, as at a shared queue ten times as long.
+#[test]
+fn a_queue_of_its_own_is_limited_in_every_pod() {
+    let p1 = Scenario::protocol_p1();
+    let traffic = traffic(&p1, &[100.0, 100.0, 4_000.0, 100.0], 1);
+    let autoscaler: Autoscaler = fixed(10).build(&Ingredients { workload: &p1.workload, weights: None }).unwrap();
+    for balancing in [Balancing::Shared, Balancing::RoundRobin] {
+        let driver = Driver { autoscaler: &autoscaler, state: episode::warm_state(&autoscaler, &p1, &traffic) };
+        let total = run_balanced(&p1, &traffic, balancing, driver, &mut |_| {}).unwrap().total;
+        // A minute at 4,000 against 500 a second, less the 2,500 that are queued when it ends.
+        assert!((total.drops - 207_500.0).abs() < 4_000.0, "{balancing:?} drops {}", total.drops);
+    }
+}
+
 /// Over a few seeds: bad fraction within 0.002 or 15 %, mean utilisation within 2 %.
 fn assert_agree(name: &str, rate: f64, pods: u32) -> f64 {
     let p1 = Scenario::protocol_p1();

@@ -6,8 +6,8 @@
 //! # Deviations
 //! 1. A service time enters by its mean alone (classes and tokens by their means too): waiting is that of exponential times.
 //! 2. A call graph enters by expected calls: stages, and the order of calls inside them, do not matter to a flow.
-//! 3. Every call has to find a worker within `slo.wait_s`, each judged alone: waits that only add up beyond it count as good.
-//!    The objective cannot be split among services either. Calls that are optional never make a request bad.
+//! 3. Which requests fail for a call that is not answered is not followed: the shares of services are taken as independent. What
+//!    waits long at a callee and is answered in the end is good, as on the event kernel: the objective is the entry's.
 //! 4. A deleted pod ends after its preStop time; nothing is lost with it.
 //! 5. Several sources with classes of their own: a service's mean is that of the whole run's mix, at every moment.
 

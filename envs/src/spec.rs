@@ -39,7 +39,7 @@ use seatrial_core::observe::{Bounds, Workload};
 use seatrial_core::time::Span;
 use serde::{Deserialize, Serialize};
 
-pub use check::{Problem, check, check_inputs};
+pub use check::{Problem, Refused, check, check_inputs, refuse};
 pub use distribution::{Distribution, Sampler};
 pub use faults::FaultSpec;
 pub use inputs::{Inputs, ListedNode, ListedPod, ListedRequest, SourceLoad};

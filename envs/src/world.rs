@@ -59,7 +59,7 @@ use crate::cluster::machine::{Cluster, ClusterError};
 use crate::events::{EventQueue, Model, PastEvent, Simulation, Then};
 use crate::ids::ServiceId;
 use crate::serving::{Imbalance, Notice, Serving, ServingError};
-use crate::spec::{Inputs, ScenarioSpec};
+use crate::spec::{Inputs, Refused, ScenarioSpec};
 use crate::telemetry::{Telemetry, TelemetryError};
 
 /// A world and its pending events.
@@ -95,6 +95,9 @@ impl Default for Options<'_> {
 /// Why a scenario could not be run or its result not be trusted.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum WorldError {
+    /// The scenario cannot be.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// Its services cannot be built.
     #[error(transparent)]
     Serving(#[from] ServingError),

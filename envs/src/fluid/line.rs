@@ -40,7 +40,8 @@ struct Left {
 impl Line {
     /// Lets `dt_s` seconds pass as `flow` says, which began with `backlog` in the queue, and judges in it those who left the queue.
     pub(crate) fn pass(&mut self, world: &World, waiting: &Waiting, (backlog, dt_s): (f64, f64), flow: &mut Flow) {
-        let busy_s = waiting.drained_in_s(world, backlog).unwrap_or(if waiting.is_short() { dt_s } else { 0.0 }).min(dt_s);
+        let busy_s =
+            waiting.drained_in_s(world, backlog).unwrap_or(if waiting.is_short() { dt_s } else { 0.0 }).min(dt_s);
         let (busy_share, begin_s) = (if dt_s > 0.0 { busy_s / dt_s } else { 0.0 }, self.now_s);
         let came = flow.arrivals * busy_share;
         if came > 0.0 {
@@ -97,7 +98,8 @@ impl Line {
             let part = (amount - served).min(first.amount);
             let middle_s = first.from_s + (first.to_s - first.from_s) * part / first.amount;
             let leaves_s = |served: f64| self.now_s + busy_s * served / amount;
-            let waits_s = [leaves_s(served) - first.from_s, leaves_s(served + part) - middle_s].map(|wait| wait.max(0.0));
+            let waits_s =
+                [leaves_s(served) - first.from_s, leaves_s(served + part) - middle_s].map(|wait| wait.max(0.0));
             left.waited_s += part * 0.5 * (waits_s[0] + waits_s[1]);
             left.late += part * share_above(waits_s, objective_s);
             served += part;
@@ -209,7 +211,12 @@ mod tests {
     fn who_has_waited_too_long_is_gone() {
         let mut run = Run::new();
         (0..13).for_each(|_| run.pass(1.0, 0, 50.0));
-        assert!((run.backlog - 600.0).abs() < 1e-9 && (run.dropped - 50.0).abs() < 1e-9, "{} {}", run.backlog, run.dropped);
+        assert!(
+            (run.backlog - 600.0).abs() < 1e-9 && (run.dropped - 50.0).abs() < 1e-9,
+            "{} {}",
+            run.backlog,
+            run.dropped
+        );
         assert_eq!(run.bad, run.dropped);
         assert!((run.line.parcels[0].from_s - 50.0).abs() < 1e-9);
     }

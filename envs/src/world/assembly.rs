@@ -22,7 +22,7 @@ use crate::cluster::machine::Cluster;
 use crate::events::{EventQueue, PastEvent};
 use crate::ids::ServiceId;
 use crate::serving::Serving;
-use crate::spec::{Inputs, ScenarioSpec, SourceLoad};
+use crate::spec::{Inputs, ScenarioSpec, SourceLoad, refuse};
 use crate::telemetry::Telemetry;
 
 /// Names by id; clones of a world share them.
@@ -41,6 +41,7 @@ impl World {
         inputs: &Inputs,
         options: &Options<'_>,
     ) -> Result<WorldSimulation, WorldError> {
+        refuse(spec, inputs)?;
         let start = start_of(inputs);
         let mut world = Self::new(spec, inputs, options, start)?;
         let mut queue = EventQueue::new(start);

@@ -21,7 +21,7 @@ use crate::fluid::world::World;
 use crate::load::{LoadError, Traffic};
 use crate::scenario::CostWeights;
 use crate::spec::lower::{LowerError, Lowered, LoweredService, lower};
-use crate::spec::{Inputs, ScenarioSpec};
+use crate::spec::{Inputs, Refused, ScenarioSpec, refuse};
 use seatrial_core::rand::derive_seed;
 use timeline::Rows;
 
@@ -31,6 +31,9 @@ const PHYSICS_STEP_S: f64 = 1.0;
 /// Why an application could not be run or its result not be trusted.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum AppError {
+    /// The scenario cannot be.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The scenario is not one for the fluid kernel.
     #[error(transparent)]
     Lower(#[from] LowerError),
@@ -105,8 +108,9 @@ impl AppOutcome {
 /// `spec` with its traffic as `seed` realises it.
 ///
 /// # Errors
-/// If the fluid kernel cannot express the scenario, or a load does not fit.
+/// If the scenario cannot be, the fluid kernel cannot express it, or a load does not fit.
 pub fn fluid_app(spec: &ScenarioSpec, inputs: &Inputs, seed: u64) -> Result<FluidApp, AppError> {
+    refuse(spec, inputs)?;
     FluidApp::new(Lowered { seed, ..lower(spec, inputs, PHYSICS_STEP_S)? })
 }
 
@@ -168,7 +172,7 @@ impl FluidApp {
     pub(crate) fn network(&self) -> Network<'_> {
         let Lowered { services, graph, duration, warm_up, .. } = &self.lowered;
         let node = |(id, service): (usize, &LoweredService)| {
-            let world = World::new(&service.scenario).with_queue_limit(service.queue_limit);
+            let world = World::new(&service.scenario).with_queue_limit(service.queue_limit).with_patience();
             Node::new(world, &self.traffic[id], service.replicas, graph.callers(id).is_empty())
         };
         let nodes = services.iter().enumerate().map(node).collect();

@@ -7,6 +7,7 @@
 //! | [`Options`] | what is recorded besides costs |
 //! | [`protocol`] | protocol P1 with the requests one by one: the same signature as the fluid kernel's |
 //! | `assembly` | from a scenario to a world, and to the pending events of its first moment |
+//! | `past` | what was before the first moment |
 //! | `decisions` | one autoscaler of the core per scaled service, called when it wants to be |
 //! | `faults`, `memory` | what goes wrong: by plan, and by requests that pile up in a pod |
 //! | `recorder`, [`log`], [`latency`] | the [timeline](seatrial_core::record::timeline::Timeline), rows, quantiles |
@@ -33,6 +34,7 @@ pub mod latency;
 pub mod log;
 mod memory;
 mod outcome;
+mod past;
 pub mod protocol;
 mod recorder;
 
@@ -57,7 +59,7 @@ use crate::cluster::machine::{Cluster, ClusterError};
 use crate::events::{EventQueue, Model, PastEvent, Simulation, Then};
 use crate::ids::ServiceId;
 use crate::serving::{Imbalance, Notice, Serving, ServingError};
-use crate::spec::{Inputs, ScenarioSpec};
+use crate::spec::{Inputs, Refused, ScenarioSpec};
 use crate::telemetry::{Telemetry, TelemetryError};
 
 /// A world and its pending events.
@@ -93,6 +95,9 @@ impl Default for Options<'_> {
 /// Why a scenario could not be run or its result not be trusted.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum WorldError {
+    /// The scenario cannot be.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// Its services cannot be built.
     #[error(transparent)]
     Serving(#[from] ServingError),

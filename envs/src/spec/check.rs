@@ -21,7 +21,7 @@ pub use cluster::check_inputs;
 use finding::{Findings, MOST_SECONDS, NOT_NEGATIVE, POSITIVE_SECONDS, Range, SECONDS, SHARE};
 
 use super::traffic::{ClientSpec, RetrySpec};
-use super::{KernelChoice, ScenarioSpec};
+use super::{Inputs, KernelChoice, ScenarioSpec};
 
 /// A key whose value cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,33 @@ impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "`{}` is {}, must be {}", self.key, self.got, self.allowed)
     }
+}
+
+/// All problems of a scenario, a line each: no kernel runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub Vec<Problem>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "scenario refused; correct")?;
+        self.0.iter().try_for_each(|problem| write!(out, "\n  {problem}"))
+    }
+}
+
+impl core::error::Error for Refused {}
+
+/// Refuses what [`check`] and [`check_inputs`] find: every kernel asks before it runs a scenario. Strategies are left to whoever builds
+/// them, because some need weights that no scenario holds.
+///
+/// # Errors
+/// All that is wrong.
+pub fn refuse(spec: &ScenarioSpec, inputs: &Inputs) -> Result<(), Refused> {
+    let mut problems = check(spec);
+    problems.retain(|problem| !problem.key.contains(strategy::KEY));
+    if problems.is_empty() {
+        problems = check_inputs(spec, inputs);
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Refused(problems)) }
 }
 
 /// Longest scenario: a year.

@@ -135,7 +135,10 @@ fn an_hour_of_arrivals_is_seen_as_the_fluid_kernel_sees_it() {
         let traffic = Traffic::new(&scenario, &hour(), 7).unwrap();
         let spec = pipeline_of(&scenario);
         let mut alone = Alone::new(telemetry(&spec), steady, |_, now| counted(&traffic, now));
-        alone.telemetry.recall(SERVICE, |slot| traffic.realised(slot));
+        let slot_s = spec.scrape_s;
+        alone.telemetry.recall(SERVICE, |slot| {
+            traffic.realised(slot).map(|rate| PastArrivals { arrived: (rate * slot_s + 0.5).floor(), bad: None })
+        });
         for now_s in 0..=3_600 {
             alone.run_s(now_s);
             let expected = traffic.visible_load(second(now_s), Span::from_secs_f64(spec.lag_s));
@@ -401,4 +404,50 @@ fn a_clone_goes_its_own_way() {
     assert_eq!(cpu(&snapshot).map(|sample| sample.value), Some(2.0));
     assert_eq!(cpu(&alone.telemetry), None, "out of the rings by now");
     assert!(size_of::<Event>() <= 12);
+}
+
+/// A pod that did before the start what it does after it: at no moment, before or after the first scrapes, does anybody see a
+/// difference, with and without moments of its own.
+#[test]
+fn what_a_pod_did_before_the_start_goes_on_without_a_seam() {
+    for (jitter, lag_s) in [(0.0, 15.0), (1.0, 15.0), (0.6, 40.0)] {
+        let spec = MetricsSpec { jitter, lag_s, ..MetricsSpec::default() };
+        let mut alone = Alone::new(telemetry(&spec), steady, nobody);
+        alone.hand.memory_bytes = Some(1_000.0);
+        for slot in 0..3 {
+            alone.tell(pod(slot, 0), Change::Started);
+            let past =
+                PastPod { pod: pod(slot, 0), started: START - Span::from_secs(86_400), memory_bytes: Some(1_000.0) };
+            let work = PastWork { completed: 150.0, duration_s: 37.5, cpu_s: 30.0 };
+            alone.telemetry.recall_pod(past, |_| Some(work));
+        }
+        for now_s in 0..120 {
+            alone.run_s(now_s);
+            let cpu = alone.telemetry.cpu(second(now_s), pod(1, 0)).unwrap();
+            assert_eq!((cpu.value_milli, cpu.window), (2_000, Span::from_secs(15)), "jitter {jitter}, {now_s} s");
+            for (feature, expected, within) in [
+                (Feature::ProcessCpuSecondsTotalRate, 6.0, 1e-9),
+                (Feature::HttpRequestDurationSecondsSumRate, 7.5, 1e-9),
+                // Counters of the hand are whole.
+                (Feature::HttpRequestDurationSecondsCountRate, 30.0, 0.21),
+                (Feature::ProcessResidentMemoryBytes, 3_000.0, 0.0),
+            ] {
+                let got = alone.feature(now_s, feature).unwrap();
+                assert!((got - expected).abs() <= within, "jitter {jitter}, {now_s} s, {feature:?}: {got}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_slots_that_nobody_knows_nothing_is_recalled() {
+    let mut alone = Alone::new(telemetry(&MetricsSpec::default()), steady, nobody);
+    alone.tell(pod(0, 0), Change::Started);
+    let past = PastPod { pod: pod(0, 0), started: START - Span::from_secs(60), memory_bytes: None };
+    alone.telemetry.recall_pod(past, |slot| (slot == -1).then(PastWork::default));
+    alone.telemetry.recall(SERVICE, |_| None);
+    assert_eq!(alone.telemetry.cpu(second(0), pod(0, 0)), None, "one scrape is no window");
+    assert_eq!(alone.feature(0, Feature::HttpRequestsTotalRate), None);
+    // A pod that nobody knows is none.
+    alone.telemetry.recall_pod(PastPod { pod: pod(9, 0), ..past }, |_| Some(PastWork::default()));
 }

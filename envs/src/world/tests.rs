@@ -1,6 +1,7 @@
 //! Whole worlds: what they record changes nothing, forks and steps lead to the same bytes, requests are conserved, guards fire.
 
 mod forks;
+mod kernels;
 mod random;
 mod scaled;
 
@@ -169,6 +170,21 @@ fn an_outcome_before_the_end_is_refused() {
 }
 
 #[test]
+fn a_fault_knows_whom_it_hits() {
+    let fault = |fault: Value| {
+        let (spec, _) = scenario(&json!({ "services": { "web": web(1) }, "faults": [fault] }), &[1.0]);
+        Fault::all(&spec, Timestamp::ZERO).map(|_| ()).unwrap_err().to_string()
+    };
+    let message = fault(json!({ "kind": "pod-kill", "service": "wep", "pods": 1, "at_s": 1.0 }));
+    assert!(
+        message.contains("faults[0]") && message.contains("`wep`") && message.contains("known are: web"),
+        "{message}"
+    );
+    let message = fault(json!({ "kind": "node-loss", "pool": "big", "nodes": 1, "at_s": 1.0 }));
+    assert!(message.contains("no pool `big`"), "{message}");
+}
+
+#[test]
 fn what_cannot_be_is_named() {
     let attempt = |tables: &Value, options: &Options<'_>| {
         let (spec, inputs) = scenario(tables, &[1.0]);
@@ -179,21 +195,24 @@ fn what_cannot_be_is_named() {
         tables[key] = value;
         attempt(&tables, &Options::default())
     };
-    let message = with("faults", json!([{ "kind": "pod-kill", "service": "wep", "pods": 1, "at_s": 1.0 }]));
-    assert!(
-        message.contains("faults[0]") && message.contains("`wep`") && message.contains("known are: web"),
-        "{message}"
-    );
-    let message = with("faults", json!([{ "kind": "node-loss", "pool": "big", "nodes": 1, "at_s": 1.0 }]));
-    assert!(message.contains("no pool `big`"), "{message}");
-    let message = with("metrics", json!({ "scrape_s": 0.0 }));
-    assert!(message.contains("scrape_s"), "{message}");
+    for (key, value, named) in [
+        ("metrics", json!({ "scrape_s": 0.0 }), "`metrics.scrape_s` is 0"),
+        ("warm_up_s", json!(300.0), "`warm_up_s` is 300"),
+        (
+            "faults",
+            json!([{ "kind": "pod-kill", "service": "wep", "pods": 1, "at_s": 1.0 }]),
+            "`faults[0].service` is `wep`",
+        ),
+    ] {
+        let message = with(key, value);
+        assert!(message.contains("refused") && message.contains(named), "{message}");
+    }
+    let message = with("traffic", json!([]));
+    assert!(message.contains("0 sources and 1 loads"), "{message}");
     let mut scaled = web(1);
     scaled["autoscaling"] = json!({ "min": 1, "max": 2, "strategy": { "policy": { "id": "magic" } } });
     let message = with("services", json!({ "web": scaled }));
     assert!(message.contains("services.web.autoscaling.strategy") && message.contains("`magic`"), "{message}");
-    let message = with("traffic", json!([]));
-    assert!(message.contains("0 sources and 1 loads"), "{message}");
     let options = Options { timeline: Some(Span::ZERO), ..Options::default() };
     let message = attempt(&json!({ "services": { "web": web(1) } }), &options);
     assert!(message.contains("the interval is 0 µs"), "{message}");

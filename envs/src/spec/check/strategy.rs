@@ -8,6 +8,9 @@ use super::finding::Findings;
 use crate::spec::ScenarioSpec;
 use crate::spec::service::{AutoscalingSpec, ServiceSpec};
 
+/// What the keys of its problems have in common.
+pub(super) const KEY: &str = ".autoscaling.strategy";
+
 pub(super) fn check(
     at: &str,
     spec: &ScenarioSpec,

@@ -1,6 +1,7 @@
 //! Every key that the fluid kernel cannot express is named, and the rest arrives where it belongs.
 
 use super::*;
+use seatrial_core::observe::Bounds;
 use seatrial_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -125,17 +126,25 @@ fn what_the_kernel_cannot_express_is_named() {
 }
 
 #[test]
-fn sources_need_their_loads_in_the_same_bins() {
+fn sources_begin_together_and_are_joined_in_bins_that_divide_theirs() {
     let mut spec = base();
     spec["traffic"] = json!([base()["traffic"][0], base()["traffic"][0]]);
     let spec: ScenarioSpec = serde_json::from_value(spec).unwrap();
     let message = |inputs: &Inputs| lower(&spec, inputs, 1.0).map(|_| ()).unwrap_err().to_string();
     assert!(message(&inputs(1)).contains("`traffic[1].source` is not read"));
     let mut other = inputs(2);
-    other.loads[1] =
-        SourceLoad::Rates(EpisodeLoad::new(Timestamp::ZERO, Span::from_secs(30), vec![1.0; 2], vec![]).unwrap());
-    assert!(message(&other).contains("`traffic[1].source` is in other bins"));
+    let load = |start_s, width_s, rates: &[f64], past: &[f64]| {
+        let start = Timestamp::from_secs(start_s);
+        SourceLoad::Rates(EpisodeLoad::new(start, Span::from_secs(width_s), rates, past).unwrap())
+    };
+    other.loads[1] = load(60, 60, &[1.0], &[]);
+    assert!(message(&other).contains("`traffic[1].source` is of another beginning"));
     other.loads[1] = SourceLoad::Listed(std::sync::Arc::from([]));
     assert!(message(&other).contains("a list of requests"));
     assert_eq!(lower(&spec, &inputs(2), 1.0).unwrap().services[1].nominal.rates_per_s(), [540.0]);
+    // 60 s of 90 with 30 and 60 before, and 45 s of 10 with 20 before and 15 s more of 40: both in bins of 15 s.
+    other.loads[1] = load(0, 45, &[10.0, 40.0], &[20.0]);
+    let joined = lower(&spec, &other, 1.0).unwrap().services.swap_remove(0).nominal;
+    assert_eq!((joined.rates_per_s(), joined.interval()), (&[100.0, 100.0, 100.0, 130.0][..], Span::from_secs(15)));
+    assert_eq!(joined.past_rates_per_s(), [80.0, 80.0, 80.0]);
 }

@@ -12,11 +12,13 @@
 //! | [`nodes`] | node pools, scheduler, quota, node life-cycle, cluster autoscaler |
 //! | [`traffic`] | where requests come from, their classes, and how clients behave |
 //! | [`faults`] | what goes wrong, and when |
+//! | [`lower`] | the same for the fluid kernel: what it can run, and what not |
 //! | [`distribution`] | a random quantity: drawn by inversion, so that no draw shifts another |
 
 pub mod distribution;
 pub mod faults;
 mod inputs;
+pub mod lower;
 pub mod nodes;
 pub mod pod;
 pub mod service;

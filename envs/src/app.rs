@@ -168,7 +168,7 @@ impl FluidApp {
     pub(crate) fn network(&self) -> Network<'_> {
         let Lowered { services, graph, duration, warm_up, .. } = &self.lowered;
         let node = |(id, service): (usize, &LoweredService)| {
-            let world = World::new(&service.scenario).with_queue_limit(service.queue_limit);
+            let world = World::new(&service.scenario).with_queue_limit(service.queue_limit).with_patience();
             Node::new(world, &self.traffic[id], service.replicas, graph.callers(id).is_empty())
         };
         let nodes = services.iter().enumerate().map(node).collect();

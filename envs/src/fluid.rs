@@ -11,6 +11,7 @@ pub(crate) mod costs;
 pub(crate) mod erlang;
 pub(crate) mod graph;
 pub(crate) mod kernel;
+pub(crate) mod line;
 pub(crate) mod metrics;
 pub(crate) mod network;
 pub(crate) mod node;

@@ -157,16 +157,17 @@ impl ScenarioSpec {
         self.services.keys().position(|known| known == name)
     }
 
-    /// What the autoscaler of `service` knows beforehand; without one, bounds at the number that is there.
+    /// What the autoscaler of `service` knows beforehand; the only place that says so. Without an autoscaler the bounds are the number
+    /// that is there (at most one where there is none), and whoever takes it over decides once per scrape.
     #[must_use]
     pub fn workload(&self, service: &ServiceSpec) -> Workload {
         let scaling = service.autoscaling.as_ref();
-        let fixed = Bounds { min: service.replicas, max: service.replicas };
+        let fixed = Bounds { min: service.replicas, max: service.replicas.max(1) };
         Workload {
             bounds: scaling.map_or(fixed, AutoscalingSpec::bounds),
             cpu_request_milli: service.pod.cpu_request_milli,
             cpu_limit_milli: service.pod.cpu_limit_milli,
-            decision_interval: Span::from_secs_f64(scaling.map_or(15.0, |scaling| scaling.decision_s)),
+            decision_interval: Span::from_secs_f64(scaling.map_or(self.metrics.scrape_s, |scaling| scaling.decision_s)),
             scrape_interval: Span::from_secs_f64(self.metrics.scrape_s),
             metric_lag: Span::from_secs_f64(self.metrics.lag_s),
             prior_lead_time: Span::from_secs_f64(scaling.map_or(90.0, |scaling| scaling.prior_lead_time_s)),

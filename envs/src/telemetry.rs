@@ -7,6 +7,7 @@
 //! | [`counters`] | what serving counts, per pod and per service |
 //! | `schedule` | moments of scrapes, lost ones, the youngest visible moment |
 //! | `tracks`, `rings` | which pods are targets, and the last scrapes of each |
+//! | [`PastArrivals`], [`PastWork`] | what was counted before the start |
 //! | `reading` | from scrapes to features and CPU samples |
 //!
 //! Counters know the truth and nobody else does: a decision sees differences of scrapes that are `lag` old. A pod that ends
@@ -32,6 +33,7 @@
 
 pub mod counters;
 mod reading;
+mod recall;
 mod rings;
 mod schedule;
 #[cfg(test)]
@@ -43,6 +45,8 @@ use seatrial_core::time::Timestamp;
 use thiserror::Error;
 
 use self::counters::{IngressCounters, PodCounters};
+pub use self::recall::{PastArrivals, PastPod, PastWork};
+
 use self::reading::{IngressTotals, PodTotals};
 use self::rings::{Rings, Row};
 use self::schedule::Schedule;
@@ -154,23 +158,6 @@ impl Telemetry {
     /// Never in practice: no moment before the present is asked for.
     pub fn begin<E: Copy + From<Event>>(&mut self, queue: &mut EventQueue<E>) -> Result<(), PastEvent> {
         queue.push(self.schedule.next(queue.now()), Event::ScrapeAll.into())
-    }
-
-    /// Fills the ring of a service's ingress with what was counted before the start: `realised` requests per second in slot −1, −2
-    /// and so on, `None` where nothing is known. Only for a world that begins at the start; one that runs in before it counts itself.
-    pub fn recall(&mut self, service: ServiceId, realised: impl Fn(i64) -> Option<f64>) {
-        let slots = i64::try_from(self.schedule.remembered()).unwrap_or(0);
-        let known = (1..=slots).take_while(|back| realised(-back).is_some()).count();
-        let interval_s = self.schedule.interval.as_secs_f64();
-        for back in (1..=i64::try_from(known).unwrap_or(0)).rev() {
-            let rates = (1..=back).filter_map(|slot| realised(-slot));
-            // Whole requests: the division that made rates of them left dust.
-            let counts = rates.map(|per_s| (per_s * interval_s + 0.5).floor());
-            let totals = IngressTotals { arrived: -counts.sum::<f64>(), bad: None };
-            let at = self.schedule.before_start(back);
-            let found = (!self.schedule.is_lost(at)).then_some(totals);
-            self.ingresses.push(service.index(), Row { at, found });
-        }
     }
 
     /// No scrape succeeds until the matching [`end_outage`](Self::end_outage).

@@ -7,6 +7,7 @@
 //! | [`Options`] | what is recorded besides costs |
 //! | [`protocol`] | protocol P1 with the requests one by one: the same signature as the fluid kernel's |
 //! | `assembly` | from a scenario to a world, and to the pending events of its first moment |
+//! | `past` | what was before the first moment |
 //! | `decisions` | one autoscaler of the core per scaled service, called when it wants to be |
 //! | `faults`, `memory` | what goes wrong: by plan, and by requests that pile up in a pod |
 //! | `recorder`, [`log`], [`latency`] | the [timeline](seatrial_core::record::timeline::Timeline), rows, quantiles |
@@ -33,6 +34,7 @@ pub mod latency;
 pub mod log;
 mod memory;
 mod outcome;
+mod past;
 pub mod protocol;
 mod recorder;
 

@@ -79,9 +79,11 @@ pub(super) struct Fleet {
     /// Seed of the start-ups of each row's episode.
     lucks: Vec<u64>,
     services: usize,
-    /// Of the application at hand, by service: calls per second that it keeps back, and the share of its calls that are good.
+    /// Of the application at hand, by service: calls per second that it keeps back, the share of its calls that are good, and that of
+    /// those that are answered with all that they need.
     withheld: Vec<f64>,
     good: Vec<f64>,
+    answered: Vec<f64>,
 }
 
 impl Fleet {
@@ -97,6 +99,7 @@ impl Fleet {
             services,
             withheld: vec![0.0; services],
             good: vec![1.0; services],
+            answered: vec![1.0; services],
         }
     }
 
@@ -192,13 +195,15 @@ impl Fleet {
             let missing: f64 = callers.map(|caller| self.withheld[caller.from] * caller.each).sum();
             let flow = self.rows.book(ground, first + service, (slot, (nominal - missing).max(0.0)));
             self.withheld[service] = (nominal * ground.step_s - flow.completed) / ground.step_s;
-            self.good[service] = if flow.arrivals > 0.0 { 1.0 - flow.bad / flow.arrivals } else { 1.0 };
+            let share = |part: f64| if flow.arrivals > 0.0 { 1.0 - (part / flow.arrivals).min(1.0) } else { 1.0 };
+            (self.good[service], self.answered[service]) = (share(flow.bad), share(flow.dropped));
             self.rows.age(first + service);
         }
-        shared.graph.with_callees(&mut self.good);
+        shared.graph.with_callees(&mut self.answered);
         let step_s = shared.grounds[0].step_s;
         let direct = &load.direct[slot * shared.entries.len()..];
-        let bad = |(entry, rate): (&usize, &f64)| rate * step_s * (1.0 - self.good[*entry]);
+        let good = |entry: usize| self.good[entry] * shared.graph.needed(entry, &self.answered);
+        let bad = |(entry, rate): (&usize, &f64)| rate * step_s * (1.0 - good(*entry));
         shared.entries.iter().zip(direct).map(bad).sum()
     }
 

@@ -93,18 +93,27 @@ impl Graph {
         visits
     }
 
-    /// `good` holds the probability that a call at a service itself is good, and then that all it needs from others is good too:
-    /// (own) × Π over calls of (1 − probability + probability × callee's ^ count), as if all were independent.
+    /// `answered` holds the probability that a service itself answers a call, and then that all it needs from others is answered too:
+    /// (own) × what it [needs](Self::needed), as if all were independent.
     #[inline]
-    pub(crate) fn with_callees(&self, good: &mut [f64]) {
+    pub(crate) fn with_callees(&self, answered: &mut [f64]) {
         for from in self.order.iter().rev() {
-            for call in self.calls[*from].iter().filter(|call| !call.optional) {
-                let callee = good[call.to];
-                let all = (1..call.count).fold(callee, |all, _| all * callee);
-                let all = if call.count == 0 { 1.0 } else { all };
-                good[*from] *= 1.0 - call.probability + call.probability * all;
-            }
+            answered[*from] *= self.needed(*from, answered);
         }
+    }
+
+    /// Probability that all that a call at a service needs from others is answered: Π over its calls of
+    /// (1 − probability + probability × callee's ^ count).
+    #[inline]
+    pub(crate) fn needed(&self, from: usize, answered: &[f64]) -> f64 {
+        let mut needed = 1.0;
+        for call in self.calls[from].iter().filter(|call| !call.optional) {
+            let callee = answered[call.to];
+            let all = (1..call.count).fold(callee, |all, _| all * callee);
+            let all = if call.count == 0 { 1.0 } else { all };
+            needed *= 1.0 - call.probability + call.probability * all;
+        }
+        needed
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct SlotSums {
     pub(crate) completed: f64,
     pub(crate) bad: f64,
     pub(crate) waited_s: f64,
+    /// Of those who left the queue, where they are followed.
+    pub(crate) left_waited_s: f64,
     pub(crate) ready_s: f64,
     /// Requests completed by a pod that was ready all through the slot.
     pub(crate) completed_per_pod: f64,
@@ -39,6 +41,7 @@ impl SlotSums {
         self.completed += flow.completed;
         self.bad += flow.bad;
         self.waited_s += flow.waited_s;
+        self.left_waited_s += flow.left_waited_s;
         self.ready_s += f64::from(ready) * dt_s;
         if ready > 0 {
             self.completed_per_pod += flow.completed / f64::from(ready);
@@ -56,11 +59,16 @@ impl SlotSums {
         let scatter = if completed > 0.0 { (1.0 + deviate / completed.sqrt()).max(0.0) } else { 1.0 };
         let service_s = completed * world.mean_s * scatter;
         let cpu_s = service_s.min(self.ready_s * f64::from(world.workers));
+        let waited_s = if world.is_patient {
+            if self.completed > 0.0 { self.left_waited_s * completed / self.completed } else { 0.0 }
+        } else {
+            self.waited_s * per_arrival * completed
+        };
         SlotMetrics {
             arrivals_per_s: realised_per_s,
             completed_per_s: completed * per_slot,
             cpu_cores: cpu_s * per_slot,
-            duration_s_per_s: (self.waited_s * per_arrival * completed + service_s) * per_slot,
+            duration_s_per_s: (waited_s + service_s) * per_slot,
             bad_ratio: (self.arrivals > 0.0).then(|| (self.bad * per_arrival).min(1.0)),
         }
     }

@@ -5,10 +5,11 @@
 //! backlog at a service that calls others: until then it completes at its capacity, afterwards at the rate of its arrivals.
 //! Calls take no time of their own on the way.
 //!
-//! A request is good if it is good itself and all the calls that it needs are: the shares of bad calls are taken as independent
-//! ([`Graph::with_callees`]). That is an approximation: services that call each other are busy together (which makes the share of bad
-//! requests too high), and a request that waits a little everywhere may wait too long in all (which makes it too low). The shares
-//! are means of a stretch of at most a slot: while a queue drains, a product of means is not the mean of products (tested: 2 %).
+//! A request is good if it is good at the service where it comes in and all the calls that it needs are answered: the objective is about
+//! the wait at that service alone, as on the event kernel. A service's own bad calls are those of its own queue. The shares of calls
+//! that are not answered are taken as independent ([`Graph::with_callees`]). That is an approximation: services that call each other are
+//! busy together, which makes the share of bad requests too high. The shares are means of a stretch of at most a slot: while a queue
+//! drains, a product of means is not the mean of products (tested: 2 %).
 
 use seatrial_core::time::{Span, Timestamp};
 
@@ -45,8 +46,10 @@ pub(crate) struct Network<'a> {
     ledger: Ledger,
     /// Of the present stretch: calls per second that each service completes.
     passed_on: Vec<f64>,
-    /// Of the present stretch: share of calls that are good, with all that they need.
-    good: Vec<f64>,
+    /// Of the present stretch: share of calls that are answered, with all that they need.
+    answered: Vec<f64>,
+    /// Of the present stretch: bad calls of each service's own queue among those that came from outside.
+    own_bad: Vec<f64>,
     pub(crate) tally: ClientTally,
     /// Calls over each edge, by caller and call.
     pub(crate) edges: Vec<Vec<EdgeTally>>,
@@ -111,7 +114,8 @@ impl<'a> Network<'a> {
             counts_from: start + warm_up,
             ledger: Ledger::with_room(usize::try_from(duration.whole_steps(DAY) + 2).unwrap_or(0)),
             passed_on: vec![0.0; nodes.len()],
-            good: vec![1.0; nodes.len()],
+            answered: vec![1.0; nodes.len()],
+            own_bad: vec![0.0; nodes.len()],
             tally: ClientTally::default(),
             edges,
             entered: vec![EdgeTally::default(); nodes.len()],
@@ -182,22 +186,33 @@ impl<'a> Network<'a> {
         for &service in self.graph.order() {
             let node = &mut self.nodes[service];
             let flow = node.pass(now, next);
-            self.good[service] = if flow.arrivals > 0.0 { 1.0 - flow.bad / flow.arrivals } else { 1.0 };
             let lost = if flow.arrivals > 0.0 { (flow.dropped / flow.arrivals).min(1.0) } else { 0.0 };
+            self.answered[service] = 1.0 - lost;
+            self.own_bad[service] = flow.bad * self.share_from_outside(service);
             self.book_calls(service, dt_s, lost);
             if self.entries.iter().any(|entry| entry.service == service && entry.alone) {
                 self.book_requests(flow.arrivals, flow.bad);
             }
         }
-        self.graph.with_callees(&mut self.good);
+        self.graph.with_callees(&mut self.answered);
         for index in 0..self.entries.len() {
             let Entry { service, alone } = self.entries[index];
             if !alone {
                 let requests = self.direct_rate(service) * dt_s;
-                self.book_requests(requests, requests * (1.0 - self.good[service]));
+                let failed = 1.0 - self.graph.needed(service, &self.answered);
+                let bad = self.own_bad[service];
+                self.book_requests(requests, bad + (requests - bad).max(0.0) * failed);
             }
         }
         self.now = next;
+    }
+
+    /// Share of the calls of a service that come from outside; where none come, of those it may have left.
+    fn share_from_outside(&self, service: usize) -> f64 {
+        let direct = self.direct_rate(service);
+        let callers = self.graph.callers(service);
+        let called: f64 = callers.iter().map(|caller| self.passed_on[caller.from] * caller.each).sum();
+        if direct + called > 0.0 { direct / (direct + called) } else { f64::from(u8::from(callers.is_empty())) }
     }
 
     fn book_requests(&mut self, requests: f64, bad: f64) {

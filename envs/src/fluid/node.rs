@@ -1,11 +1,13 @@
 //! One service of a [`super::network`]: its pods, its queue, its metrics and its costs, at a rate that others decide.
 //!
-//! What it does in a stretch of time is what [`super::kernel`] does: for a service alone the two are equal to the bit (tested).
+//! What it does in a stretch of time is what [`super::kernel`] does: for a service alone the two are equal to the bit (tested), but where
+//! requests may wait longer than pods stay the same: there they are judged when they leave the queue ([`super::line`]).
 
 use seatrial_core::observe::{Observation, Pods};
 use seatrial_core::time::{Span, Timestamp};
 
 use super::costs::{DAY, Ledger};
+use super::line::Line;
 use super::metrics::SlotSums;
 use super::pods::PodSet;
 use super::queue::{Flow, Waiting};
@@ -50,6 +52,8 @@ pub(crate) struct Node<'a> {
     pub(crate) pods: PodSet,
     pub(crate) backlog: f64,
     waiting: Waiting,
+    /// Who is queued, where that decides who is bad.
+    line: Option<Line>,
     slots: Vec<SlotSums>,
     place: usize,
     shown: Shown,
@@ -85,6 +89,7 @@ impl<'a> Node<'a> {
             pods: PodSet::new(&world, traffic.seed(), replicas),
             backlog: 0.0,
             waiting: Waiting::new(&world, 0.0, replicas),
+            line: world.is_patient.then(Line::default),
             slots: vec![SlotSums::default(); usize::try_from(kept).unwrap_or(0)],
             place: 0,
             shown: Shown { until: Timestamp::from_micros(i64::MIN), begin: None, cpu_milli_per_sampled_pod: 0 },
@@ -136,7 +141,10 @@ impl<'a> Node<'a> {
     /// Lets the time from `now` to `next` pass.
     pub(crate) fn pass(&mut self, now: Timestamp, next: Timestamp) -> Flow {
         let (ready, dt_s) = (self.pods.ready(), (next - now).as_secs_f64());
-        let flow = self.waiting.flow(&self.world, self.backlog, dt_s);
+        let mut flow = self.waiting.flow(&self.world, self.backlog, dt_s);
+        if let Some(line) = &mut self.line {
+            line.pass(&self.world, &self.waiting, (self.backlog, dt_s), &mut flow);
+        }
         self.slots[self.place].add(&flow, ready, dt_s);
         let queued = self.backlog > 0.0 || flow.backlog > 0.0;
         self.tally.add(&self.waiting, &flow, (ready, dt_s), queued);

@@ -46,6 +46,8 @@ pub(crate) struct Flow {
     pub(crate) backlog: f64,
     /// Seconds waited, summed over the requests that arrived.
     pub(crate) waited_s: f64,
+    /// Seconds waited by those who left the queue; only where a [`super::line::Line`] is kept.
+    pub(crate) left_waited_s: f64,
 }
 
 impl Waiting {
@@ -171,8 +173,14 @@ impl Waiting {
         Some(high)
     }
 
+    /// Whether the pods are too few, so that a queue grows or stays.
+    pub(crate) const fn is_short(&self) -> bool {
+        self.spare <= 0.0
+    }
+
+    /// Time without anybody queued, below capacity; nothing happens at or above it.
     #[inline]
-    fn steady(&self, dt_s: f64) -> Flow {
+    pub(crate) fn steady(&self, dt_s: f64) -> Flow {
         let arrivals = self.rate * dt_s;
         Flow {
             arrivals,
@@ -195,6 +203,7 @@ impl Waiting {
             bad: arrivals,
             backlog: end,
             waited_s: arrivals * wait_s,
+            left_waited_s: 0.0,
         }
     }
 
@@ -211,6 +220,7 @@ impl Waiting {
             bad: self.rate * bad_s,
             backlog: end,
             waited_s: arrivals * self.mean_wait_s + queued_s,
+            left_waited_s: 0.0,
         }
     }
 

@@ -17,8 +17,11 @@ pub(crate) struct World {
     pub(crate) timeout_s: f64,
     /// Longest queue in seconds of work: queue limit or client timeout, whichever binds first.
     pub(crate) limit_s: f64,
-    /// Longest queue in requests, if that is limited too: only then may requests wait while no pod is ready.
+    /// Longest queue in requests for each ready pod, and while there is none, if that is limited too: only then may requests wait while
+    /// no pod is ready.
     pub(crate) queue_limit: Option<f64>,
+    /// Whether requests are judged when they leave the queue: see [`super::line`].
+    pub(crate) is_patient: bool,
     start_up_median_s: f64,
     start_up_sigma: f64,
     pub(crate) termination: Span,
@@ -41,6 +44,7 @@ impl World {
             timeout_s: scenario.client_timeout_s,
             limit_s: scenario.queue_limit_s.min(scenario.client_timeout_s),
             queue_limit: None,
+            is_patient: false,
             start_up_median_s: scenario.start_up.median_s * scenario.regime.start_up_factor(),
             start_up_sigma: scenario.start_up.sigma,
             termination: Span::from_secs_f64(scenario.termination_s),
@@ -53,9 +57,14 @@ impl World {
         }
     }
 
-    /// The same world with a queue of at most `requests`, if any number is given.
+    /// The same world with a queue of at most `requests` per ready pod, if any number is given.
     pub(crate) const fn with_queue_limit(self, requests: Option<f64>) -> Self {
         Self { queue_limit: requests, ..self }
+    }
+
+    /// The same world, in which requests are judged when they leave the queue if they may wait longer than pods stay the same.
+    pub(crate) fn with_patience(self) -> Self {
+        Self { is_patient: self.slo_wait_s > self.step.as_secs_f64(), ..self }
     }
 
     /// Longest queue in requests of pods that serve `capacity` requests per second together. Without a ready pod nobody knows how
@@ -63,7 +72,11 @@ impl World {
     #[inline]
     pub(crate) fn longest_queue(&self, capacity: f64) -> f64 {
         match self.queue_limit {
-            Some(requests) if capacity > 0.0 => requests.min(self.limit_s * capacity),
+            Some(requests) if capacity > 0.0 => {
+                let of_pods = requests * (capacity / self.capacity);
+                // Who gives up is known by his own wait where each is followed.
+                if self.is_patient { of_pods } else { of_pods.min(self.limit_s * capacity) }
+            }
             Some(requests) => requests,
             None => self.limit_s * capacity,
         }

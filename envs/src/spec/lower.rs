@@ -6,16 +6,16 @@
 //! # Deviations
 //! 1. A service time enters by its mean alone (classes and tokens by their means too): waiting is that of exponential times.
 //! 2. A call graph enters by expected calls: stages, and the order of calls inside them, do not matter to a flow.
-//! 3. Every call has to find a worker within `slo.wait_s`, each judged alone: waits that only add up beyond it count as good.
-//!    The objective cannot be split among services either. Calls that are optional never make a request bad.
+//! 3. Which requests fail for a call that is not answered is not followed: the shares of services are taken as independent. What
+//!    waits long at a callee and is answered in the end is good, as on the event kernel: the objective is the entry's.
 //! 4. A deleted pod ends after its preStop time; nothing is lost with it.
 //! 5. Several sources with classes of their own: a service's mean is that of the whole run's mix, at every moment.
 
-use seatrial_core::observe::{Bounds, Workload};
 use seatrial_core::time::Span;
 use thiserror::Error;
 
-use super::service::{AutoscalingSpec, Balancing};
+use super::graph::expected_calls;
+use super::service::Balancing;
 use super::{Distribution, Inputs, MetricsSpec, Sampler, ScenarioSpec, ServiceSpec, SourceLoad, TrafficSpec};
 use crate::fluid::graph::{Call, Graph};
 use crate::load::{EpisodeLoad, LoadError, signed};
@@ -90,23 +90,6 @@ pub struct LoweredService {
     pub nominal: EpisodeLoad,
 }
 
-/// What a strategy knows of `service` beforehand.
-#[must_use]
-pub fn workload(service: &ServiceSpec, metrics: &MetricsSpec) -> Workload {
-    let fixed = Bounds { min: service.replicas, max: service.replicas.max(1) };
-    let scaling = service.autoscaling.as_ref();
-    Workload {
-        bounds: scaling.map_or(fixed, AutoscalingSpec::bounds),
-        cpu_request_milli: service.pod.cpu_request_milli,
-        cpu_limit_milli: service.pod.cpu_limit_milli,
-        decision_interval: Span::from_secs_f64(scaling.map_or(metrics.scrape_s, |scaling| scaling.decision_s)),
-        scrape_interval: Span::from_secs_f64(metrics.scrape_s),
-        metric_lag: Span::from_secs_f64(metrics.lag_s),
-        prior_lead_time: Span::from_secs_f64(scaling.map_or(0.0, |scaling| scaling.prior_lead_time_s)),
-        stated_capacity: scaling.and_then(|scaling| scaling.stated_capacity_per_s),
-    }
-}
-
 /// `spec` for the fluid kernel, with pods that change state on a grid of `physics_step_s` seconds.
 ///
 /// # Errors
@@ -115,6 +98,7 @@ pub fn lower(spec: &ScenarioSpec, inputs: &Inputs, physics_step_s: f64) -> Resul
     refuse_whole(spec)?;
     let graph = graph(spec)?;
     let sources = sources(spec, inputs)?;
+    refuse_loads(spec, &sources)?;
     let mut services = Vec::with_capacity(spec.services.len());
     for (id, (name, service)) in spec.services.iter().enumerate() {
         refuse_service(name, service)?;
@@ -261,10 +245,6 @@ fn sources<'a>(spec: &ScenarioSpec, inputs: &'a Inputs) -> Result<Vec<Source<'a>
             Some(SourceLoad::Listed(_)) => return Err(unsupported(key("source"), "a list of requests", "rates")),
             None => return Err(unsupported(key("source"), "not read", "its load among the inputs")),
         };
-        let covered = (load.end() - load.start()).as_secs_f64();
-        if covered < spec.duration_s {
-            return Err(unsupported("duration_s", spec.duration_s.to_string(), "at most the length of every load"));
-        }
         sources.push(classes(
             traffic,
             &key("classes"),
@@ -279,14 +259,44 @@ fn sources<'a>(spec: &ScenarioSpec, inputs: &'a Inputs) -> Result<Vec<Source<'a>
             },
         )?);
     }
-    let first = sources.first().ok_or_else(|| unsupported("traffic", "empty", "at least one source"))?;
-    let alike = |load: &EpisodeLoad| load.start() == first.load.start() && load.interval() == first.load.interval();
-    match sources.iter().position(|source| !alike(source.load)) {
-        Some(index) => {
-            Err(unsupported(format!("traffic[{index}].source"), "in other bins", "the same bins for all sources"))
-        }
-        None => Ok(sources),
+    Ok(sources)
+}
+
+/// Refuses loads that end too early or cannot be joined.
+fn refuse_loads(spec: &ScenarioSpec, sources: &[Source<'_>]) -> Result<(), LowerError> {
+    let first = sources.first().ok_or_else(|| unsupported("traffic", "empty", "at least one source"))?.load;
+    let alike = |load: &EpisodeLoad| load.start() == first.start() && load.interval() == first.interval();
+    for (index, Source { load, .. }) in sources.iter().enumerate() {
+        let covered_s = (load.end() - load.start()).as_secs_f64();
+        refuse(&[
+            (
+                covered_s < spec.duration_s,
+                "duration_s".into(),
+                spec.duration_s.to_string(),
+                "at most the length of every load",
+            ),
+            (
+                !alike(load),
+                format!("traffic[{index}].source"),
+                "in other bins".into(),
+                "the same bins for all sources",
+            ),
+        ])?;
     }
+    Ok(())
+}
+
+/// Mean CPU seconds of a call at each service in the mix of the whole run; 0 where they cannot be known because requests were
+/// recorded one by one.
+pub(crate) fn mean_service_times_s(spec: &ScenarioSpec, inputs: &Inputs) -> Vec<f64> {
+    let sources = sources(spec, inputs).unwrap_or_default();
+    let reached: Vec<_> = spec.traffic.iter().map(|source| expected_calls(spec, &source.service)).collect();
+    let of = |(name, service): (&String, &ServiceSpec)| {
+        let visits: Vec<f64> =
+            reached.iter().map(|calls| calls.get(name.as_str()).copied().unwrap_or(0.0)).collect();
+        mean_service_s(name, service, inputs, &sources, &visits).unwrap_or(0.0)
+    };
+    spec.services.iter().map(of).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths of loads are far below 2^52")]
@@ -378,7 +388,7 @@ fn scenario(
     let per_pod = first_rate / f64::from(service.replicas);
     let MetricsSpec { scrape_s, lag_s, lost_scrape_probability, .. } = spec.metrics;
     let scenario = Scenario {
-        workload: workload(service, &spec.metrics),
+        workload: spec.workload(service),
         service: Service { workers: service.concurrency.unwrap_or(0), mean_s },
         start_up,
         termination_s: service.termination.pre_stop_s,

@@ -17,7 +17,7 @@ const FRESH_CONTAINER: Span = Span::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct IngressTotals {
     pub(super) arrived: f64,
-    /// Unknown for what was before the start.
+    /// May be unknown for what was before the start.
     pub(super) bad: Option<f64>,
 }
 
@@ -25,11 +25,11 @@ pub(super) struct IngressTotals {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct PodTotals {
     /// When the container started that counted.
-    started: Timestamp,
-    completed: f64,
-    duration_s: f64,
-    cpu_s: f64,
-    memory_bytes: Option<f64>,
+    pub(super) started: Timestamp,
+    pub(super) completed: f64,
+    pub(super) duration_s: f64,
+    pub(super) cpu_s: f64,
+    pub(super) memory_bytes: Option<f64>,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
@@ -159,7 +159,8 @@ pub(super) fn cpu_sample<'a>(mut rows: impl Iterator<Item = &'a Row<PodTotals>>,
     let mut before = || rows.next().and_then(scrape).filter(|(_, totals)| totals.started == last.started);
     let (window_begin, cpu_s) = fresh.or_else(|| before().map(|(at, totals)| (at, totals.cpu_s)))?;
     let window = window_end - window_begin;
-    let value_milli = mean_milli(nano_core_seconds(last.cpu_s).checked_sub(nano_core_seconds(cpu_s))?, window)?;
+    let used = nano_core_seconds(last.cpu_s).checked_sub(nano_core_seconds(cpu_s)).filter(|used| *used >= 0)?;
+    let value_milli = mean_milli(used, window)?;
     Some(CpuSample { value_milli, window_end, window })
 }
 
@@ -167,15 +168,15 @@ fn scrape(row: &Row<PodTotals>) -> Option<(Timestamp, PodTotals)> {
     row.found.map(|totals| (row.at, totals))
 }
 
-/// The counter as the container runtime has it.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating; counters are not negative")]
-fn nano_core_seconds(cpu_s: f64) -> u64 {
-    (cpu_s * 1e9) as u64
+/// The counter as the container runtime has it; negative before the start.
+#[expect(clippy::cast_possible_truncation, reason = "saturating")]
+fn nano_core_seconds(cpu_s: f64) -> i64 {
+    (cpu_s * 1e9) as i64
 }
 
 /// Whole nanocores as metrics-server stores them, read in thousandths of a core, which Kubernetes' quantities round up.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "as metrics-server; saturating")]
-fn mean_milli(nano_core_seconds: u64, window: Span) -> Option<i64> {
+fn mean_milli(nano_core_seconds: i64, window: Span) -> Option<i64> {
     let nano_cores = (window > Span::ZERO).then(|| nano_core_seconds as f64 / window.as_secs_f64())?;
     let (milli, rest) = (nano_cores as i64 / 1_000_000, nano_cores as i64 % 1_000_000);
     Some(milli + i64::from(rest > 0))

@@ -93,6 +93,17 @@ impl Schedule {
         self.lost_probability > 0.0 && uniform(self.seed, Stream::LostScrape, interval, index) < self.lost_probability
     }
 
+    /// Whether the scrape at `at` of a pod is lost, with or without moments of its own.
+    pub(super) fn is_lost_of_pod(&self, at: Timestamp, pod: PodId) -> bool {
+        if self.is_jittered() { self.is_lost_for_pod(at, pod) } else { self.is_lost(at) }
+    }
+
+    /// When `pod` was scraped in the slot that began `slots` before the origin, and how much of that slot had passed, 0 to 1.
+    pub(super) fn of_pod_before_start(&self, slots: i64, pod: PodId) -> (Timestamp, f64) {
+        let offset = if self.is_jittered() { self.offset(pod) } else { Span::ZERO };
+        (self.before_start(slots) + offset, offset.as_secs_f64() / self.interval.as_secs_f64())
+    }
+
     /// The youngest moment that is visible at `now`: the last end of a slot that is `lag` old.
     pub(super) fn visible(&self, now: Timestamp) -> Timestamp {
         self.start + self.interval * (now - self.lag - self.start).whole_steps(self.interval)

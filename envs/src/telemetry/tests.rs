@@ -135,7 +135,10 @@ fn an_hour_of_arrivals_is_seen_as_the_fluid_kernel_sees_it() {
         let traffic = Traffic::new(&scenario, &hour(), 7).unwrap();
         let spec = pipeline_of(&scenario);
         let mut alone = Alone::new(telemetry(&spec), steady, |_, now| counted(&traffic, now));
-        alone.telemetry.recall(SERVICE, |slot| traffic.realised(slot));
+        let slot_s = spec.scrape_s;
+        alone.telemetry.recall(SERVICE, |slot| {
+            traffic.realised(slot).map(|rate| PastArrivals { arrived: (rate * slot_s + 0.5).floor(), bad: None })
+        });
         for now_s in 0..=3_600 {
             alone.run_s(now_s);
             let expected = traffic.visible_load(second(now_s), Span::from_secs_f64(spec.lag_s));

@@ -149,6 +149,11 @@ impl Tracks {
         self.ended.push_back((now, number(track)));
     }
 
+    /// The container of a track has run since `started`.
+    pub(super) fn set_started(&mut self, track: usize, started: Timestamp) {
+        self.tracks[track].started = started;
+    }
+
     pub(super) fn set_silent(&mut self, track: usize, is_silent: bool) {
         self.tracks[track].is_silent = is_silent;
     }

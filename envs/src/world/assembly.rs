@@ -1,14 +1,11 @@
 //! From a scenario to a world, and to the pending events of its first moment.
 //!
-//! The rates of sources reach back before the start: they warm autoscalers up, and they are what the first scrapes' rates are
-//! differences to. Only services at which clients enter have such a past.
+//! A world does not begin empty: see `past`.
 
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
-use seatrial_core::observe::Workload;
 use seatrial_core::scaling::policies::Ingredients;
-use seatrial_core::scaling::policy::PastSlot;
 use seatrial_core::time::{Span, Timestamp};
 
 use super::costs::{Books, seconds_after};
@@ -18,16 +15,14 @@ use super::latency::Latencies;
 use super::log::Log;
 use super::memory::Memory;
 use super::outcome::{Conservation, Outcome, ServiceOutcome};
+use super::past::Past;
 use super::recorder::{Recorder, ids};
 use super::{Event, Options, Timing, World, WorldError, WorldSimulation};
 use crate::cluster::machine::Cluster;
 use crate::events::{EventQueue, PastEvent};
 use crate::ids::ServiceId;
-use crate::load::Traffic;
-use crate::scenario::{MetricsPipeline, Scenario};
-use crate::serving::{Serving, ServingError};
-use crate::spec::service::AutoscalingSpec;
-use crate::spec::{Inputs, ScenarioSpec, ServiceSpec, SourceLoad};
+use crate::serving::Serving;
+use crate::spec::{Inputs, ScenarioSpec, SourceLoad};
 use crate::telemetry::Telemetry;
 
 /// Names by id; clones of a world share them.
@@ -49,9 +44,9 @@ impl World {
         let start = start_of(inputs);
         let mut world = Self::new(spec, inputs, options, start)?;
         let mut queue = EventQueue::new(start);
-        let past = past_of(spec, inputs)?;
-        world.remember(spec, &past, options)?;
-        world.begin(&mut queue)?;
+        let past = Past::new(spec, inputs)?;
+        world.build_scalers(spec, &past, options)?;
+        world.begin(&past, &mut queue)?;
         let mut simulation = WorldSimulation::new(world, start);
         simulation.queue = queue;
         Ok(simulation)
@@ -84,35 +79,31 @@ impl World {
         })
     }
 
-    /// Builds the autoscalers; they and telemetry learn what was before the start.
-    fn remember(
-        &mut self,
-        spec: &ScenarioSpec,
-        past: &[Vec<Traffic>],
-        options: &Options<'_>,
-    ) -> Result<(), WorldError> {
-        for (index, (name, service)) in spec.services.iter().enumerate() {
-            let sources = past[index].as_slice();
-            if !sources.is_empty() {
-                let service = ServiceId(u16::try_from(index).unwrap_or(u16::MAX));
-                self.telemetry
-                    .recall(service, |slot| sources.iter().map(|traffic| traffic.realised(slot)).sum::<Option<f64>>());
+    /// Builds the autoscalers; they learn what was before the start.
+    fn build_scalers(&mut self, spec: &ScenarioSpec, past: &Past, options: &Options<'_>) -> Result<(), WorldError> {
+        for (id, (name, service)) in ids(spec.services.len()).zip(&spec.services) {
+            let Some(scaling) = &service.autoscaling else { continue };
+            let workload = spec.workload(service);
+            let ingredients = Ingredients { workload: &workload, weights: options.weights };
+            let error = |error| WorldError::Strategy { service: name.clone(), error };
+            let autoscaler = scaling.strategy.build(&ingredients).map_err(error)?;
+            let mut state = autoscaler.initial_state();
+            for slot in past.history(id, &workload) {
+                autoscaler.absorb(&slot, &mut state);
             }
-            if service.autoscaling.is_some() {
-                let error = |error| WorldError::Strategy { service: name.clone(), error };
-                self.scalers[index] = Some(scaler(spec, service, sources, options).map_err(error)?);
-            }
+            self.scalers[id.index()] = Some(Scaler::new(autoscaler, state, service.replicas));
         }
         Ok(())
     }
 
     /// The first moment: pods are there, and what comes next is pending. What ends the run comes before all else of its moment.
-    fn begin(&mut self, queue: &mut EventQueue<Event>) -> Result<(), PastEvent> {
+    fn begin(&mut self, past: &Past, queue: &mut EventQueue<Event>) -> Result<(), PastEvent> {
         let start = queue.now();
         queue.push(self.timing.end, Event::End)?;
         queue.push(self.timing.next_close(start), Event::Close)?;
         self.cluster.start(queue)?;
         self.pass_on(queue)?;
+        self.recall(past, start);
         self.serving.begin(queue)?;
         self.telemetry.begin(queue)?;
         if let Some(recorder) = &self.recorder {
@@ -207,80 +198,4 @@ fn start_of(inputs: &Inputs) -> Timestamp {
 fn entries(spec: &ScenarioSpec) -> Vec<ServiceId> {
     let known = |name: &str| spec.service_id(name).and_then(|place| u16::try_from(place).ok());
     spec.traffic.iter().filter_map(|source| known(&source.service).map(ServiceId)).collect()
-}
-
-/// The sources of each service at which all of them have rates.
-fn past_of(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Vec<Traffic>>, WorldError> {
-    let scenario = Scenario {
-        metrics: MetricsPipeline {
-            scrape_s: spec.metrics.scrape_s,
-            lag_s: spec.metrics.lag_s,
-            lost_scrape_probability: spec.metrics.lost_scrape_probability,
-        },
-        ..Scenario::protocol_p1()
-    };
-    let mut past = vec![Vec::new(); spec.services.len()];
-    let mut is_known = vec![true; past.len()];
-    for (source_index, (entry, load)) in entries(spec).into_iter().zip(&inputs.loads).enumerate() {
-        match load {
-            SourceLoad::Rates(load) => {
-                let traffic = Traffic::new(&scenario, load, spec.seed);
-                let failed = |error| ServingError::Load { source_index, error };
-                past[entry.index()].push(traffic.map_err(failed)?);
-            }
-            SourceLoad::Listed(_) => is_known[entry.index()] = false,
-        }
-    }
-    past.iter_mut().zip(is_known).filter(|(_, is_known)| !is_known).for_each(|(sources, _)| sources.clear());
-    Ok(past)
-}
-
-fn scaler(
-    spec: &ScenarioSpec,
-    service: &ServiceSpec,
-    sources: &[Traffic],
-    options: &Options<'_>,
-) -> Result<Scaler, seatrial_core::scaling::config::ConfigError> {
-    let workload = workload(spec, service);
-    let ingredients = Ingredients { workload: &workload, weights: options.weights };
-    let strategy = service.autoscaling.as_ref().map(|scaling| &scaling.strategy);
-    let missing = seatrial_core::scaling::config::ConfigError::Missing { id: "autoscaling", what: "a strategy" };
-    let autoscaler = strategy.ok_or(missing)?.build(&ingredients)?;
-    let mut state = autoscaler.initial_state();
-    for slot in history(sources, workload.metric_lag) {
-        autoscaler.absorb(&slot, &mut state);
-    }
-    Ok(Scaler::new(autoscaler, state, service.replicas))
-}
-
-/// Slots older than the one that the first decision sees; of several sources those that all of them know, summed.
-fn history(sources: &[Traffic], lag: Span) -> Vec<PastSlot> {
-    let mut all = sources.iter().map(|traffic| traffic.warm_up(lag).collect::<Vec<PastSlot>>());
-    let Some(mut sum) = all.next() else { return Vec::new() };
-    for slots in all {
-        let shared = sum.len().min(slots.len());
-        sum.drain(..sum.len() - shared);
-        for (slot, other) in sum.iter_mut().zip(&slots[slots.len() - shared..]) {
-            slot.arrival_rate = slot.arrival_rate.zip(other.arrival_rate).map(|(one, other)| one + other);
-        }
-    }
-    sum
-}
-
-/// What the autoscaler of `service` knows beforehand.
-fn workload(spec: &ScenarioSpec, service: &ServiceSpec) -> Workload {
-    let protocol = Workload::protocol_p1();
-    let scaling = service.autoscaling.as_ref();
-    Workload {
-        bounds: scaling.map_or(protocol.bounds, AutoscalingSpec::bounds),
-        cpu_request_milli: service.pod.cpu_request_milli,
-        cpu_limit_milli: service.pod.cpu_limit_milli,
-        decision_interval: scaling
-            .map_or(protocol.decision_interval, |scaling| Span::from_secs_f64(scaling.decision_s)),
-        scrape_interval: Span::from_secs_f64(spec.metrics.scrape_s),
-        metric_lag: Span::from_secs_f64(spec.metrics.lag_s),
-        prior_lead_time: scaling
-            .map_or(protocol.prior_lead_time, |scaling| Span::from_secs_f64(scaling.prior_lead_time_s)),
-        stated_capacity: scaling.and_then(|scaling| scaling.stated_capacity_per_s),
-    }
 }

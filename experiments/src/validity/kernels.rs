@@ -110,8 +110,8 @@ pub const SETTINGS: [Setting; 4] = [
         entrants: &[
             held("static 30", r#"{"replicas": 30}"#, Held::Enough),
             held("static 10", r#"{"replicas": 10}"#, Held::TooFew),
-            entrant("kpa 1, grace 30 s", "kpa", r#"{"target": 1.0, "scale_to_zero_grace_period_s": 30}"#),
-            entrant("kpa 1, grace 300 s", "kpa", r#"{"target": 1.0, "scale_to_zero_grace_period_s": 300}"#),
+            entrant("kpa 1", "kpa", r#"{"target": 1.0}"#),
+            entrant("kpa 2", "kpa", r#"{"target": 2.0}"#),
             entrant("keda (default)", "keda", "{}"),
             HEADROOM,
         ],
@@ -198,8 +198,7 @@ impl Order {
         let mean = |values: &[f64]| stats::mean(values).unwrap_or(f64::NAN);
         let costs = names.iter().zip(fluid.iter().zip(events));
         let costs = costs.map(|(name, (fluid, events))| ((*name).to_owned(), mean(fluid), mean(events))).collect();
-        let mut order =
-            Self { scenario: scenario.to_owned(), costs, known: 0, pairs: 0, reversed: Vec::new() };
+        let mut order = Self { scenario: scenario.to_owned(), costs, known: 0, pairs: 0, reversed: Vec::new() };
         for one in 0..names.len() {
             for other in one + 1..names.len() {
                 order.pairs += 1;
@@ -311,8 +310,8 @@ impl Prepared {
 
     fn on_events(&self, seed: u64) -> Result<Seen> {
         let options = Options { timeline: Some(Span::from_secs_f64(self.scrape_s)), ..Options::default() };
-        let outcome: Outcome = run_scenario(&self.seeded(seed), &self.inputs, &options)
-            .map_err(|error| at(&self.spec.name)(&error))?;
+        let outcome: Outcome =
+            run_scenario(&self.seeded(seed), &self.inputs, &options).map_err(|error| at(&self.spec.name)(&error))?;
         let timeline = outcome.timeline.ok_or_else(|| at(&self.spec.name)(&"there is no timeline"))?;
         let cpu_s: f64 = timeline.service_rows.iter().map(|row| row.cpu_s).sum();
         let ready_s = outcome.services.first().map_or(0.0, |service| service.total.ready_s);

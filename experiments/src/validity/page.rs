@@ -17,9 +17,9 @@ use seatrial_reports::figures::{Figure, ValidityRow, kernel_validity};
 
 use super::{Evidence, kernels, theory};
 
-pub use reasons::reason;
 #[cfg(test)]
 pub(super) use reasons::given as reasons_given;
+pub use reasons::reason;
 #[cfg(test)]
 pub(super) use tables::{kernel_name, protocol_name, theory_name, waiting_name};
 
@@ -98,7 +98,11 @@ pub fn page(evidence: &Evidence, caption: &str) -> String {
     ] {
         let _ = write!(out, "\n{heading}\n{table}");
         if heading == text::KERNELS {
-            let _ = write!(out, "\n![Fluid against events](figures/validity.svg)\n\n{caption}\n{}", reasons::list(evidence));
+            let _ = write!(
+                out,
+                "\n![Fluid against events](figures/validity.svg)\n\n{caption}\n{}",
+                reasons::list(evidence)
+            );
         }
     }
     out + "\n" + text::DEPLOYMENT
@@ -120,12 +124,33 @@ fn summary(evidence: &Evidence) -> String {
         out,
         "| events agree with theory | {inside} of {rows} exact answers inside 99 % intervals over {} seeds{} |",
         evidence.theory.first().map_or(0, |row| row.seeds),
-        if missed > 0 { format!("; {missed} or more misses come about by chance in {chance:.0} % of all choices of seeds") } else { String::new() },
+        if missed > 0 {
+            format!("; {missed} or more misses come about by chance in {chance:.0} % of all choices of seeds")
+        } else {
+            String::new()
+        },
     );
-    let _ = writeln!(out, "| fluid agrees with events on scenarios | {agree} of {} comparisons within the band of the design; the others are listed with their reasons |", verdicts.len());
-    let _ = writeln!(out, "| strategies stand in the same order | {} of {known} pairs whose order is known on the event kernel |", known - reversed);
-    let _ = writeln!(out, "| fluid agrees with events under protocol P1 | {protocol} of {} loads and strategies |", evidence.protocol.len());
-    let _ = writeln!(out, "| what the fluid kernel cannot express is refused | {} scenarios of the gallery |", evidence.refused.len());
-    let _ = writeln!(out, "| the simulated Deployment is the real one | same pods per ReplicaSet over time, within 1 s |");
+    let _ = writeln!(
+        out,
+        "| fluid agrees with events on scenarios | {agree} of {} comparisons within the band of the design; the others are listed with their reasons |",
+        verdicts.len()
+    );
+    let _ = writeln!(
+        out,
+        "| strategies stand in the same order | {} of {known} pairs whose order is known on the event kernel |",
+        known - reversed
+    );
+    let _ = writeln!(
+        out,
+        "| fluid agrees with events under protocol P1 | {protocol} of {} loads and strategies |",
+        evidence.protocol.len()
+    );
+    let _ = writeln!(
+        out,
+        "| what the fluid kernel cannot express is refused | {} scenarios of the gallery |",
+        evidence.refused.len()
+    );
+    let _ =
+        writeln!(out, "| the simulated Deployment is the real one | same pods per ReplicaSet over time, within 1 s |");
     out
 }

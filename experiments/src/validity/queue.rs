@@ -6,7 +6,7 @@ use seatrial_envs::cluster::change::{Change, PodChange};
 use seatrial_envs::events::EventQueue;
 use seatrial_envs::ids::{PodId, ServiceId};
 use seatrial_envs::load::EpisodeLoad;
-use seatrial_envs::serving::{Event, Serving, ServiceTotals};
+use seatrial_envs::serving::{Event, ServiceTotals, Serving};
 use seatrial_envs::spec::{Inputs, ScenarioSpec, SourceLoad};
 use serde_json::{Value, json};
 

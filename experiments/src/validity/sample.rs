@@ -105,7 +105,10 @@ mod tests {
         let values = [2.0, 3.0, 3.0, 5.0, 7.0];
         for (coverage, half) in [(Coverage::P95, 2.483), (Coverage::P99, 4.118)] {
             let interval = Interval::of(&values, coverage).unwrap();
-            assert!((interval.mean - 4.0).abs() < 1e-12 && (interval.half.unwrap() - half).abs() < 1e-3, "{interval:?}");
+            assert!(
+                (interval.mean - 4.0).abs() < 1e-12 && (interval.half.unwrap() - half).abs() < 1e-3,
+                "{interval:?}"
+            );
         }
         assert_eq!(Interval::of(&[], Coverage::P95), None);
     }

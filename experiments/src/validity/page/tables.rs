@@ -43,24 +43,36 @@ fn with_ends(difference: &Interval) -> String {
 }
 
 pub(super) fn theory(evidence: &Evidence) -> String {
-    let mut out = "| model | load | measure | theory | measured | 99 % interval | inside? |\n|---|---:|---|---:|---:|---|---|\n".to_owned();
+    let mut out =
+        "| model | load | measure | theory | measured | 99 % interval | inside? |\n|---|---:|---|---:|---:|---|---|\n"
+            .to_owned();
     for row in &evidence.theory {
         let theory::Row { model, load, measure, theory, measured, .. } = row;
         let (low, high) = measured.ends();
         let verdict = if row.is_inside() { "yes" } else { "**no**" };
         let name = theory_name(model, *load, measure);
-        let _ = writeln!(out, "{name} {} | {} | {} to {} | {verdict} |", exact(*theory), exact(measured.mean), exact(low), exact(high));
+        let _ = writeln!(
+            out,
+            "{name} {} | {} | {} to {} | {verdict} |",
+            exact(*theory),
+            exact(measured.mean),
+            exact(low),
+            exact(high)
+        );
     }
     out
 }
 
 pub(super) fn waiting(evidence: &Evidence) -> String {
-    let mut out = format!("| pods, load | {} |\n|---|{}\n", waiting::COLUMNS.join(" | "), "---|".repeat(waiting::COLUMNS.len()));
+    let mut out =
+        format!("| pods, load | {} |\n|---|{}\n", waiting::COLUMNS.join(" | "), "---|".repeat(waiting::COLUMNS.len()));
     for row in &evidence.waiting {
         let _ = write!(out, "{}", waiting_name(row.pods, row.load));
-        for (ours, reference) in row.ours.iter().zip(row.reference) {
+        let exact = waiting::exact(row.pods, row.load);
+        for ((ours, reference), exact) in row.ours.iter().zip(row.reference).zip(exact) {
             let half = ours.half.map_or_else(String::new, |half| format!(" ± {half:.3}"));
-            let _ = write!(out, " {:.3}{half} (reference {reference:.3}) |", ours.mean);
+            let exact = exact.map_or_else(String::new, |exact| format!(", exact {exact:.3}"));
+            let _ = write!(out, " {:.3}{half} (reference {reference:.3}{exact}) |", ours.mean);
         }
         out.push('\n');
     }
@@ -105,9 +117,10 @@ pub(super) fn kernels(evidence: &Evidence) -> String {
 pub(super) fn orders(orders: &[kernels::Order]) -> String {
     let mut out = "| scenario | J on fluid / on events, by strategy | pairs | known on events | same order on fluid |\n|---|---|---:|---:|---|\n".to_owned();
     for order in orders {
-        let costs = order.costs.iter().map(|(name, fluid, events)| {
-            format!("{name} {} / {}", grouped(*fluid, 0), grouped(*events, 0))
-        });
+        let costs = order
+            .costs
+            .iter()
+            .map(|(name, fluid, events)| format!("{name} {} / {}", grouped(*fluid, 0), grouped(*events, 0)));
         let reversed = order.reversed.iter().map(|(one, other)| format!("{one} and {other}")).collect::<Vec<_>>();
         let said = if reversed.is_empty() {
             "all".to_owned()

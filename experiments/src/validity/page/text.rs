@@ -25,8 +25,9 @@ pub(super) const THEORY: &str = "\
 ## 1. Events against theory
 
 One service alone on the event kernel, Poisson arrivals, pods that stand still. Each queue runs over 30 seeds, for at least 200 of its
-relaxation times after 10 that do not count (M/M/c), or 1,000 s after 100 s. Theory must lie inside the 99 % interval of Student's t over
-seeds, so one row in a hundred lies outside by chance.
+relaxation times after 10 that do not count (M/M/c), or 1,000 s after 100 s (shared processors 4,000 s). Theory must lie inside the 99 % interval of Student's t over
+seeds, so one row in a hundred lies outside by chance. A tail so thin that 30 seeds together would see less than a hundred
+events of it has no row.
 
 M/M/c: Erlang C. M/D/1: Pollaczek and Khinchine. M/G/1 with processor sharing: the mean stay depends on the mean of the work alone,
 whatever its shape (exponential, constant, uniform, lognormal with σ = 1). M/M/1/4: the share turned away is the probability of a full
@@ -40,7 +41,8 @@ pub(super) const WAITING: &str = "\
 
 P(wait > 120 ms) with pods of 4 workers and exponential work of 80 ms: the event kernel's means over 30 seeds of 600 s with the half width
 of the 99 % interval, beside the figures of the independent implementation that protocol P1 was tried out with. Those are one run each, so
-they may differ by several of our half widths where a run varies much. The first column is a formula. In the second the fluid kernel
+they may differ by several of our half widths where a run varies much. Exact values stand where they are known: M/M/4n for one queue, M/M/4
+for a random pod, GI/M/4 with Erlang-n gaps for round robin. The first column is a formula. In the second the fluid kernel
 takes the count of each second for the rate, which counts Poisson noise twice: that is why protocol P1 never does it.
 
 `… --example validity -- measure waiting`; `cargo test --release -p seatrial-envs -- --ignored waiting_table` compares the same queues

@@ -45,7 +45,7 @@ fn make_page(files: &[String]) -> Result<()> {
     let figure = page::figure(&evidence).map_err(|error| usage(&error.to_string()))?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures/validity.svg");
     std::fs::write(&path, &figure.svg).map_err(ExperimentError::io("write", &path))?;
-    print!("{}", page::page(&evidence, &figure.caption));
+    print!("{}", page::page(&evidence));
     Ok(())
 }
 

@@ -38,24 +38,19 @@ pub fn figure_rows(evidence: &Evidence) -> Vec<ValidityRow> {
 }
 
 fn figure_row(row: &kernels::Row) -> ValidityRow {
-    let ends = row.difference.map(|difference| difference.ends());
-    // Where the difference is small as such the band is as wide as it takes.
-    let band = if row.holds() == Some(true) {
-        row.difference.map_or(0.0, |difference| difference.mean.abs()).max(row.band())
-    } else {
-        row.band()
-    };
+    let shown = row.difference.filter(|_| !row.is_small());
+    let ends = shown.map(|difference| difference.ends());
     ValidityRow {
         scenario: format!("{}, {}", row.scenario, row.strategy),
         measure: row.measure.clone(),
         fluid: row.fluid,
         events: row.events,
-        difference: row.difference.map(|difference| difference.mean),
+        difference: shown.map(|difference| difference.mean),
         low: ends.map(|ends| ends.0),
         high: ends.map(|ends| ends.1),
         n: row.seeds,
-        band,
-        note: if row.difference.is_none() { tables::nothing(row) } else { String::new() },
+        band: if shown.is_some() { row.band() } else { 0.0 },
+        note: if row.is_small() { "agrees: apart by less than 0.002".to_owned() } else { tables::nothing(row) },
     }
 }
 
@@ -69,7 +64,7 @@ fn events_only(measure: &str) -> ValidityRow {
         low: None,
         high: None,
         n: 0,
-        band: f64::INFINITY,
+        band: 0.0,
         note: "events only: nodes".to_owned(),
     }
 }
@@ -85,7 +80,7 @@ pub fn figure(evidence: &Evidence) -> Result<Figure, ReportError> {
 
 /// The page.
 #[must_use]
-pub fn page(evidence: &Evidence, caption: &str) -> String {
+pub fn page(evidence: &Evidence) -> String {
     let mut out = text::HEAD.to_owned();
     out += &summary(evidence);
     for (heading, table) in [
@@ -98,11 +93,7 @@ pub fn page(evidence: &Evidence, caption: &str) -> String {
     ] {
         let _ = write!(out, "\n{heading}\n{table}");
         if heading == text::KERNELS {
-            let _ = write!(
-                out,
-                "\n![Fluid against events](figures/validity.svg)\n\n{caption}\n{}",
-                reasons::list(evidence)
-            );
+            let _ = write!(out, "\n![Fluid against events](figures/validity.svg)\n{}", reasons::list(evidence));
         }
     }
     out + "\n" + text::DEPLOYMENT

@@ -40,7 +40,7 @@ const AROUND: usize = 30;
 
 /// Strategies of the hour: name, policy, JSON.
 const STRATEGIES: [(&str, &str, &str); 4] = [
-    ("hpa (default)", "hpa", "{}"),
+    ("hpa 80 %", "hpa", "{}"),
     ("hpa 60 %", "hpa", r#"{"target": 60.0}"#),
     ("headroom", "headroom", "{}"),
     ("kpa 4", "kpa", r#"{"target": 4.0}"#),

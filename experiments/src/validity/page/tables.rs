@@ -82,6 +82,7 @@ pub(super) fn waiting(evidence: &Evidence) -> String {
 /// Why there is nothing to compare.
 pub(super) fn nothing(row: &kernels::Row) -> String {
     match (row.events, row.measure.as_str()) {
+        (Some(events), _) if events > 0.0 => String::new(),
         (Some(_), _) => "0 on events".to_owned(),
         (None, kernels::DRAIN) => "no overload that ends".to_owned(),
         (None, _) => "no such interval".to_owned(),

@@ -11,6 +11,7 @@
 //! | [`schedule`], [`progress`] | in parallel, resumable, with the time left |
 //! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`], [`schemas`] | where results lie and what they were made from |
 //! | [`environments`] | their page in the documentation |
+//! | [`validity`] | the page that holds the kernels to theory and to each other |
 //! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`scenario_command`], [`trace_command`], [`tune_command`] | the commands |
 
 #[macro_use]
@@ -57,5 +58,6 @@ pub mod train;
 pub mod tune;
 pub mod tune_command;
 pub mod tuned;
+pub mod validity;
 pub mod verify;
 pub mod yardstick;

@@ -1,5 +1,5 @@
 //! `fluid_step/autoscale-v1/{1,64,1024}`: environment steps with 15 s physics; draws, trace cursor, guard, observation write, cost
-//! and resets included.
+//! and resets included. `fluid_step/autoscale-app-v1/256`: the same for whole applications of 11 services.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -25,8 +25,9 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(envs: usize) -> Self {
-        let mut env = (registry::find("autoscale-v1").unwrap().example)(envs).unwrap();
+    fn new(id: &str, instances: usize) -> Self {
+        let mut env = (registry::find(id).unwrap().example)(instances).unwrap();
+        let envs = env.len();
         let (len, count) = (env.observation_len(), env.action_count() as u64);
         let action = |set: usize, env: usize| below(1, Stream::RandomAction, set as u64, env as u32, count) as u32;
         let mut observations = Array2::zeros((envs, len));
@@ -60,21 +61,28 @@ impl Batch {
     }
 }
 
-fn fluid_step(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("fluid_step/autoscale-v1");
-    for envs in [1_usize, 64, 1_024] {
-        let mut batch = Batch::new(envs);
-        group.throughput(Throughput::Elements(envs as u64));
-        group.bench_function(BenchmarkId::from_parameter(envs), |bencher| bencher.iter(|| batch.step()));
+/// Benches `id` with each number of instances; a step of an instance costs between these on average, and each episode has 96 steps.
+fn bench(criterion: &mut Criterion, id: &str, instances: &[usize], costs: core::ops::Range<f64>) {
+    let mut group = criterion.benchmark_group(format!("fluid_step/{id}"));
+    for instances in instances {
+        let mut batch = Batch::new(id, *instances);
+        group.throughput(Throughput::Elements(*instances as u64));
+        group.bench_function(BenchmarkId::from_parameter(instances), |bencher| bencher.iter(|| batch.step()));
         if batch.steps == 0 {
             continue; // left out by a filter
         }
-        // At least one pod for 15 s per step, at most 100 and every request bad; episodes have 96 steps.
         let mean = batch.total_cost / batch.steps as f64;
-        assert!((15.0..60_000.0).contains(&mean), "mean cost of a step: {mean}");
+        assert!(costs.contains(&mean), "mean cost of a step: {mean}");
         assert_eq!(batch.episodes, batch.steps / 96, "episodes ended and began anew");
     }
     group.finish();
+}
+
+fn fluid_step(criterion: &mut Criterion) {
+    // At least one pod for 15 s per step, at most 100 and every request bad.
+    bench(criterion, "autoscale-v1", &[1, 64, 1_024], 15.0..60_000.0);
+    // The same, with eleven services.
+    bench(criterion, "autoscale-app-v1", &[256], 11.0 * 15.0..11.0 * 1_500.0 + 60_000.0);
 }
 
 criterion_group!(benches, fluid_step);

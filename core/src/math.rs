@@ -16,6 +16,12 @@ pub fn exp(x: f64) -> f64 {
     libm::exp(x)
 }
 
+/// Cosine.
+#[must_use]
+pub fn cos(x: f64) -> f64 {
+    libm::cos(x)
+}
+
 /// Natural logarithm.
 #[must_use]
 pub fn ln(x: f64) -> f64 {

@@ -10,7 +10,7 @@ mod lead_time;
 mod pods;
 pub mod promql;
 
-pub use capacity::{CapacityEstimate, CapacityEstimator, CapacityPrior};
+pub use capacity::{CapacityEstimate, CapacityEstimator, CapacityPrior, SeenSlot};
 pub use features::{FEATURE_COUNT, Feature, Metrics, Sample};
 pub use history::{COARSE_BIN, COARSE_BINS, HALF_LIFE_SLOTS, LoadHistory, RECENT_SLOTS, SLOT};
 pub use lead_time::LeadTimeEstimator;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`trace`] | a trace in memory: series on regular grids, or events; resampling, binning, content hash |
 //! | [`reader`], [`writer`] | Parquet to [`Trace`] and back, by the contract of `traces/README.md` |
+//! | [`recorded`] | chosen columns of a recorded file, row by row |
 //! | [`locator`], [`shipped`] | ids to files: given path, folders, the traces compiled into the program |
 //! | [`load`], [`splits`] | protocol P1, "Load" and "Splits": scaling, noise, smoothing, parts |
 //! | [`fingerprint`] | whether two series share content although cropped, resampled or rescaled |
@@ -36,6 +37,7 @@ pub mod operated;
 pub mod prometheus;
 pub mod reader;
 pub mod recipes;
+pub mod recorded;
 pub mod shipped;
 pub mod splits;
 pub mod table;

@@ -10,8 +10,9 @@
 //! function of an environment's seed, its episode number and its actions: the size of the batch does not matter.
 
 mod env;
-mod loads;
-mod tables;
+pub(crate) mod loads;
+pub(crate) mod rows;
+pub(crate) mod tables;
 
 use std::sync::Arc;
 
@@ -25,9 +26,12 @@ use thiserror::Error;
 
 pub use loads::{TrainingLoad, TrainingLoads};
 
+use crate::fluid::world::World;
 use crate::load::LoadError;
 use crate::scenario::{Scenario, ScenarioError};
+use crate::spec::lower::LowerError;
 use env::{Fleet, Shared};
+use rows::Ground;
 use tables::{StartUpTable, WaitTable};
 
 /// How the environments are set up.
@@ -52,11 +56,14 @@ pub enum AutoscaleError {
     /// A load does not fit.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The application cannot be lowered to the fluid kernel.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
     /// The guard's or a forecaster's settings are out of range.
     #[error(transparent)]
     Strategy(#[from] ConfigError),
     /// A setting of the environment is out of range.
-    #[error("autoscale-v1: `{key}` is {got}, must be {allowed}")]
+    #[error("environment: `{key}` is {got}, must be {allowed}")]
     Range {
         /// The setting.
         key: &'static str,
@@ -67,7 +74,7 @@ pub enum AutoscaleError {
     },
     /// Forecasts and slots do not match.
     #[error(
-        "autoscale-v1: load {load} has {slots} slots and {forecasts} forecasts: give one per decision, from the load's start on"
+        "environment: load {load} has {slots} slots and {forecasts} forecasts: give one per decision, from the load's start on"
     )]
     Forecasts {
         /// Index of the load.
@@ -79,7 +86,7 @@ pub enum AutoscaleError {
     },
     /// A load has no room for an episode.
     #[error(
-        "autoscale-v1: load {load} has {usable} decisions with forecast and visible metrics, an episode needs {needed}: give a longer load or shorter episodes"
+        "environment: load {load} has {usable} decisions with forecast and visible metrics, an episode needs {needed}: give a longer load or shorter episodes"
     )]
     TooShort {
         /// Index of the load.
@@ -106,21 +113,25 @@ impl AutoscaleV1 {
     /// # Errors
     /// If a setting is out of range or a load is too short for an episode.
     pub fn new(config: &AutoscaleConfig, loads: Arc<TrainingLoads>) -> Result<Self, AutoscaleError> {
-        check(config)?;
+        check_scenario(&config.scenario)?;
+        check_episode(config.envs, config.episode_steps)?;
         loads.check_room(config.episode_steps)?;
         let scenario = &config.scenario;
-        let world = crate::fluid::world::World::new(scenario);
+        let world = World::new(scenario);
         let shared = Shared {
-            world,
-            workload: scenario.workload,
+            ground: Ground {
+                world,
+                workload: scenario.workload,
+                guard: Guard::full(&scenario.workload, &config.guard)?,
+                waits: WaitTable::new(&world),
+                start_ups: StartUpTable::new(&world),
+                step_s: world.step.as_secs_f64(),
+                termination_s: world.termination.as_secs_f64(),
+                lag_slots: loads.lag_slots(),
+            },
             initial_rate_per_pod: scenario.initial_rate_per_pod,
-            guard: Guard::full(&scenario.workload, &config.guard)?,
             loads,
-            waits: WaitTable::new(&world),
-            start_ups: StartUpTable::new(&world),
             episode_steps: config.episode_steps,
-            step_s: world.step.as_secs_f64(),
-            termination_s: world.termination.as_secs_f64(),
             override_price: 0.0,
         };
         let fleet = Fleet::new(&shared, config.envs);
@@ -159,26 +170,31 @@ impl AutoscaleV1 {
 /// Most decisions of an episode: half a year of 15 s.
 const LONGEST_EPISODE: u32 = 1_000_000;
 
-fn check(config: &AutoscaleConfig) -> Result<(), AutoscaleError> {
-    let scenario = &config.scenario;
+fn range(key: &'static str, got: String, allowed: &'static str) -> AutoscaleError {
+    AutoscaleError::Range { key, got, allowed }
+}
+
+/// That a scenario is valid and its physics step is a decision.
+pub(crate) fn check_scenario(scenario: &Scenario) -> Result<(), AutoscaleError> {
     scenario.validate()?;
-    let range = |key, got: String, allowed| Err(AutoscaleError::Range { key, got, allowed });
     let step = Span::from_secs_f64(scenario.physics_step_s);
     if step != scenario.workload.decision_interval || step != scenario.workload.scrape_interval {
-        return range(
-            "physics_step_s",
-            scenario.physics_step_s.to_string(),
-            "the decision interval and the scrape interval",
-        );
+        let got = scenario.physics_step_s.to_string();
+        return Err(range("physics_step_s", got, "the decision interval and the scrape interval"));
     }
     if scenario.termination_s > scenario.physics_step_s {
-        return range("termination_s", scenario.termination_s.to_string(), "at most the physics step");
+        return Err(range("termination_s", scenario.termination_s.to_string(), "at most the physics step"));
     }
-    if !(1..=LONGEST_EPISODE).contains(&config.episode_steps) {
-        return range("episode_steps", config.episode_steps.to_string(), "1 to 1000000");
+    Ok(())
+}
+
+/// That there are environments and their episodes have a length.
+pub(crate) fn check_episode(envs: usize, episode_steps: u32) -> Result<(), AutoscaleError> {
+    if !(1..=LONGEST_EPISODE).contains(&episode_steps) {
+        return Err(range("episode_steps", episode_steps.to_string(), "1 to 1000000"));
     }
-    if config.envs == 0 {
-        return range("envs", config.envs.to_string(), "at least 1");
+    if envs == 0 {
+        return Err(range("envs", envs.to_string(), "at least 1"));
     }
     Ok(())
 }
@@ -225,8 +241,9 @@ impl VectorEnv for AutoscaleV1 {
     }
 }
 
+/// Writes a row of observations.
 #[inline]
-fn write(out: &mut ArrayViewMut2<'_, f32>, env: usize, row: &[f32; OBSERVATION_LEN]) {
+pub(crate) fn write(out: &mut ArrayViewMut2<'_, f32>, env: usize, row: &[f32; OBSERVATION_LEN]) {
     let mut target = out.row_mut(env);
     match target.as_slice_mut() {
         Some(slice) => slice.copy_from_slice(row),

@@ -19,7 +19,7 @@ use crate::scenario::{CostWeights, Scenario, ScenarioError};
 use crate::serving::{Imbalance, ServingError};
 
 /// Relative imbalance of requests beyond which a kernel is wrong.
-const CONSERVATION: f64 = 1e-6;
+pub(crate) const CONSERVATION: f64 = 1e-6;
 
 /// Why an episode could not be run or its result not be trusted.
 #[derive(Clone, Debug, PartialEq, Error)]

@@ -11,10 +11,11 @@ use seatrial_core::scaling::headroom_space::{
 };
 use thiserror::Error;
 
+use crate::autoscale_app_v1::AutoscaleAppV1;
 use crate::autoscale_v1::{AutoscaleError, AutoscaleV1};
 use crate::spec::KernelChoice;
 
-pub use example::{example_load, example_loads};
+pub use example::{example_app_loads, example_load, example_loads, example_shop};
 
 /// An environment of the registry.
 #[derive(Clone, Copy)]
@@ -31,7 +32,9 @@ pub struct EnvironmentRow {
     pub observations: fn() -> Vec<ObservationEntry>,
     /// Actions, in order.
     pub actions: fn() -> Vec<ActionEntry>,
-    /// A batch on a small generated load: for conformance tests, documentation and benchmarks.
+    /// Rows of one instance, which lie together in a batch: 1, or the services of an application.
+    pub rows: usize,
+    /// So many instances on a small generated load: for conformance tests, documentation and benchmarks.
     pub example: fn(usize) -> Result<Box<dyn VectorEnv>, AutoscaleError>,
 }
 
@@ -58,15 +61,29 @@ pub struct ActionEntry {
 }
 
 /// All environments, by id.
-pub const ENVIRONMENTS: &[EnvironmentRow] = &[EnvironmentRow {
-    id: AutoscaleV1::ID,
-    summary: "headroom over forecast demand for one Deployment, every 15 s, under protocol P1",
-    cost: "pod-seconds of the step: pods in any state, bad requests at κ, changes at the churn price",
-    kernels: &[KernelChoice::Fluid],
-    observations: autoscale_observations,
-    actions: autoscale_actions,
-    example: example::autoscale_v1,
-}];
+pub const ENVIRONMENTS: &[EnvironmentRow] = &[
+    EnvironmentRow {
+        id: AutoscaleAppV1::ID,
+        summary: "headroom over forecast demand for each service of an application of 11, every 15 s",
+        cost: "pod-seconds of the whole application's step, the same for all its rows: pods in any state, clients' bad requests \
+               at κ, changes at the churn price",
+        kernels: &[KernelChoice::Fluid],
+        observations: autoscale_observations,
+        actions: autoscale_actions,
+        rows: example::SHOP_SERVICES,
+        example: example::autoscale_app_v1,
+    },
+    EnvironmentRow {
+        id: AutoscaleV1::ID,
+        summary: "headroom over forecast demand for one Deployment, every 15 s, under protocol P1",
+        cost: "pod-seconds of the step: pods in any state, bad requests at κ, changes at the churn price",
+        kernels: &[KernelChoice::Fluid],
+        observations: autoscale_observations,
+        actions: autoscale_actions,
+        rows: 1,
+        example: example::autoscale_v1,
+    },
+];
 
 /// The id is not in the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

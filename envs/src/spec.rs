@@ -12,11 +12,21 @@
 //! | [`nodes`] | node pools, scheduler, quota, node life-cycle, cluster autoscaler |
 //! | [`traffic`] | where requests come from, their classes, and how clients behave |
 //! | [`faults`] | what goes wrong, and when |
+//! | [`lower`] | the same for the fluid kernel: what it can run, and what not |
 //! | [`distribution`] | a random quantity: drawn by inversion, so that no draw shifts another |
+//! | [`mod@check`] | what a shape cannot say: ranges, names that must be there, what a kernel can express |
+//! | [`generate`] | generated rates |
+//! | [`graph`] | the call graph: cycles, and how many calls a request makes |
+//! | [`nearest`] | which known word was probably meant |
 
+pub mod check;
 pub mod distribution;
 pub mod faults;
+pub mod generate;
+pub mod graph;
 mod inputs;
+pub mod lower;
+pub mod nearest;
 pub mod nodes;
 pub mod pod;
 pub mod service;
@@ -25,14 +35,17 @@ pub mod traffic;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
+use seatrial_core::observe::{Bounds, Workload};
+use seatrial_core::time::Span;
 use serde::{Deserialize, Serialize};
 
+pub use check::{Problem, check, check_inputs};
 pub use distribution::{Distribution, Sampler};
 pub use faults::FaultSpec;
 pub use inputs::{Inputs, ListedNode, ListedPod, ListedRequest, SourceLoad};
 pub use nodes::{ClusterSpec, PoolSpec, WorkloadSpec};
 pub use pod::PodSpec;
-pub use service::ServiceSpec;
+pub use service::{AutoscalingSpec, ServiceSpec};
 pub use traffic::{ClientSpec, TrafficSpec};
 
 use crate::scenario::CostWeights;
@@ -142,5 +155,22 @@ impl ScenarioSpec {
     #[must_use]
     pub fn service_id(&self, name: &str) -> Option<usize> {
         self.services.keys().position(|known| known == name)
+    }
+
+    /// What the autoscaler of `service` knows beforehand; without one, bounds at the number that is there.
+    #[must_use]
+    pub fn workload(&self, service: &ServiceSpec) -> Workload {
+        let scaling = service.autoscaling.as_ref();
+        let fixed = Bounds { min: service.replicas, max: service.replicas };
+        Workload {
+            bounds: scaling.map_or(fixed, AutoscalingSpec::bounds),
+            cpu_request_milli: service.pod.cpu_request_milli,
+            cpu_limit_milli: service.pod.cpu_limit_milli,
+            decision_interval: Span::from_secs_f64(scaling.map_or(15.0, |scaling| scaling.decision_s)),
+            scrape_interval: Span::from_secs_f64(self.metrics.scrape_s),
+            metric_lag: Span::from_secs_f64(self.metrics.lag_s),
+            prior_lead_time: Span::from_secs_f64(scaling.map_or(90.0, |scaling| scaling.prior_lead_time_s)),
+            stated_capacity: scaling.and_then(|scaling| scaling.stated_capacity_per_s),
+        }
     }
 }

@@ -22,11 +22,13 @@ struct Played<E: VectorEnv + ?Sized> {
     terminated: Array1<bool>,
     truncated: Array1<bool>,
     finals: Array2<f32>,
+    /// Rows of an instance.
+    block: usize,
     env: Box<E>,
 }
 
 impl<E: VectorEnv + ?Sized> Played<E> {
-    fn new(env: Box<E>) -> Self {
+    fn new(env: Box<E>, block: usize) -> Self {
         let (envs, length) = (env.len(), env.observation_len());
         Self {
             observations: Array2::zeros((envs, length)),
@@ -34,12 +36,15 @@ impl<E: VectorEnv + ?Sized> Played<E> {
             terminated: Array1::from_elem(envs, false),
             truncated: Array1::from_elem(envs, false),
             finals: Array2::zeros((envs, length)),
+            block,
             env,
         }
     }
 
+    /// Seeds instances one after the other.
     fn reset(&mut self, first_seed: u64) {
-        let seeds: Array1<u64> = (first_seed..).take(self.env.len()).collect();
+        let block = self.block as u64;
+        let seeds: Array1<u64> = (0..self.env.len() as u64).map(|row| first_seed + row / block).collect();
         self.env.reset(seeds.view(), self.observations.view_mut());
     }
 
@@ -54,25 +59,36 @@ impl<E: VectorEnv + ?Sized> Played<E> {
         self.env.step(actions.view(), &mut out);
     }
 
-    /// Bytes that environment `index` shows over `steps` steps of drawn actions.
+    /// Bytes that instance `index` shows over `steps` steps of actions drawn for its seed.
     fn bytes(&mut self, first_seed: u64, steps: u32, index: usize) -> Vec<u8> {
         self.reset(first_seed);
-        let mut bytes: Vec<u8> = self.observations.row(index).iter().flat_map(|value| value.to_le_bytes()).collect();
+        let rows = index * self.block..(index + 1) * self.block;
+        let mut bytes = Vec::new();
+        for row in rows.clone() {
+            bytes.extend(self.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
+        }
+        let (block, count) = (self.block as u64, self.env.action_count() as u64);
         for step in 0..steps {
-            let count = self.env.action_count() as u64;
-            let action = |env: u64| below(5, Stream::RandomAction, env, step, count) as u32;
-            let actions: Array1<u32> = (first_seed..).take(self.env.len()).map(action).collect();
+            let action = |row: u64| {
+                let index = step * block as u32 + (row % block) as u32;
+                below(5, Stream::RandomAction, first_seed + row / block, index, count) as u32
+            };
+            let actions: Array1<u32> = (0..self.env.len() as u64).map(action).collect();
             self.step(&actions);
-            bytes.extend(self.observations.row(index).iter().flat_map(|value| value.to_le_bytes()));
-            bytes.extend(self.costs[index].to_le_bytes());
-            bytes.extend([u8::from(self.terminated[index]), u8::from(self.truncated[index])]);
+            for row in rows.clone() {
+                bytes.extend(self.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
+                bytes.extend(self.costs[row].to_le_bytes());
+                bytes.extend([u8::from(self.terminated[row]), u8::from(self.truncated[row])]);
+            }
         }
         bytes
     }
 }
 
-fn example(row: &EnvironmentRow, envs: usize) -> Played<dyn VectorEnv> {
-    Played::new((row.example)(envs).unwrap())
+fn example(row: &EnvironmentRow, instances: usize) -> Played<dyn VectorEnv> {
+    let env = (row.example)(instances).unwrap();
+    assert_eq!(env.len(), instances * row.rows, "{}", row.id);
+    Played::new(env, row.rows)
 }
 
 #[test]
@@ -89,9 +105,40 @@ fn a_seeded_reset_repeats_and_another_seed_differs() {
 #[test]
 fn a_batch_is_its_environments_one_by_one() {
     for row in ENVIRONMENTS {
-        let (mut batch, mut single) = (example(row, 64), example(row, 1));
-        for index in [0, 17, 63] {
-            assert_eq!(batch.bytes(0, 120, index), single.bytes(index as u64, 120, 0), "{}, {index}", row.id);
+        let mut single = example(row, 1);
+        for (instances, indices) in [(64, vec![0, 17, 63]), (1_024, vec![1_000])] {
+            let mut batch = example(row, instances);
+            for index in indices {
+                assert_eq!(batch.bytes(0, 110, index), single.bytes(index as u64, 110, 0), "{}, {index}", row.id);
+            }
+        }
+    }
+}
+
+/// Each row's action changes what the instance shows, and nothing that other instances show.
+#[test]
+fn every_action_matters_to_its_instance_alone() {
+    for row in ENVIRONMENTS {
+        for changed in 0..row.rows {
+            let shown = |action: u32| {
+                let mut env = example(row, 2);
+                env.reset(6);
+                let mut shown = [Vec::new(), Vec::new()];
+                for _ in 0..20 {
+                    let mut actions = Array1::from_elem(2 * row.rows, 3);
+                    actions[changed] = action;
+                    env.step(&actions);
+                    shown[0].extend(env.observations.row(changed).iter().map(|value| value.to_bits()));
+                    shown[0].push(env.costs[0].to_bits() as u32);
+                    let other = env.observations.rows().into_iter().skip(row.rows);
+                    shown[1].extend(other.flat_map(|values| values.to_vec()).map(f32::to_bits));
+                    shown[1].push(env.costs[row.rows].to_bits() as u32);
+                }
+                shown
+            };
+            let (few, many) = (shown(1), shown(9));
+            assert_ne!(few[0], many[0], "{}: row {changed}", row.id);
+            assert_eq!(few[1], many[1], "{}: row {changed}", row.id);
         }
     }
 }
@@ -100,13 +147,14 @@ fn a_batch_is_its_environments_one_by_one() {
 fn spaces_contain_the_values() {
     for row in ENVIRONMENTS {
         let mut env = example(row, 32);
+        let rows = env.env.len() as u64;
         let entries = (row.observations)();
         let actions = (row.actions)();
         assert_eq!((entries.len(), actions.len()), (env.env.observation_len(), env.env.action_count()), "{}", row.id);
         env.reset(11);
         for step in 0..300 {
             let count = actions.len() as u64;
-            let drawn = (0..32).map(|env| below(8, Stream::RandomAction, env, step, count) as u32).collect();
+            let drawn = (0..rows).map(|env| below(8, Stream::RandomAction, env, step, count) as u32).collect();
             env.step(&drawn);
             assert!(env.costs.iter().all(|cost| cost.is_finite() && *cost >= 0.0), "{}", row.id);
             for observation in env.observations.rows() {
@@ -123,7 +171,7 @@ fn an_action_that_does_not_exist_does_no_harm() {
     for row in ENVIRONMENTS {
         let mut env = example(row, 1);
         env.reset(1);
-        env.step(&Array1::from_elem(1, u32::MAX));
+        env.step(&Array1::from_elem(row.rows, u32::MAX));
         assert!(env.costs[0].is_finite(), "{}", row.id);
     }
 }
@@ -150,7 +198,7 @@ fn constant(rate: f64, costs: CostWeights) -> Played<AutoscaleV1> {
     let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
     let guard = GuardConfig { reactive_floor_utilisation: Some(1.0), ..GuardConfig::default() };
     let config = AutoscaleConfig { scenario, guard, envs: 1, episode_steps: 1_000 };
-    Played::new(Box::new(AutoscaleV1::new(&config, loads).unwrap()))
+    Played::new(Box::new(AutoscaleV1::new(&config, loads).unwrap()), 1)
 }
 
 /// In the steady state a step costs 15 s × pods + κ · 15 s × rate · P(wait > 120 ms), for the pods that the factor gives.

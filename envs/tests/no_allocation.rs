@@ -58,8 +58,8 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn a_step_allocates_nothing() {
     for row in ENVIRONMENTS {
-        let envs = 16;
-        let mut env = (row.example)(envs).unwrap();
+        let mut env = (row.example)(16).unwrap();
+        let envs = env.len();
         let mut observations = Array2::zeros((envs, env.observation_len()));
         let mut finals = observations.clone();
         let mut costs = Array1::zeros(envs);

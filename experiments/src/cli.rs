@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::import_command::ImportArgs;
+use crate::scenario_command::ScenarioArgs;
 use crate::tune_command::TuneArgs;
 
 /// Train, compare and prove autoscaling policies on traces.
@@ -43,6 +44,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Makes a trace or a policy of what you have: CSV files, Prometheus, decision logs, HorizontalPodAutoscalers.
     Import(ImportArgs),
+    /// Simulates a cluster event by event, as a scenario file describes it.
+    Scenario(ScenarioArgs),
     /// Looks at one trace.
     Trace(TraceArgs),
     /// Finds better settings for the autoscalers you run, from the load they met; writes files, applies nothing.

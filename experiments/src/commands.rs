@@ -12,7 +12,8 @@ use crate::progress::Display;
 use crate::run_folder::RunFolder;
 use crate::schedule::Crew;
 use crate::{
-    evaluate, export, import_command, list, log_command, query, report, study, trace_command, tune_command, verify,
+    evaluate, export, import_command, list, log_command, query, report, scenario_command, study, trace_command,
+    tune_command, verify,
 };
 
 /// What only a program can know: environment, terminal, clock, signals.
@@ -65,6 +66,7 @@ pub fn execute(cli: &Cli, shell: &Shell) -> Result<()> {
         }
         Command::Query(arguments) => query::query(arguments),
         Command::Import(arguments) => import_command::import(arguments, shell),
+        Command::Scenario(arguments) => scenario_command::scenario(arguments, shell),
         Command::Trace(arguments) => match &arguments.action {
             TraceAction::Describe(file) => trace_command::describe(file, shell),
             TraceAction::Plot(plot) => trace_command::plot(plot, shell),

@@ -3,7 +3,6 @@
 //! Raw TOML becomes a [`Study`] in two steps: the shape (unknown keys are refused with their path), then the meaning
 //! ([`Study::check`]). The resolved study is written into the run folder and hashed; whoever has it can repeat the run.
 
-pub(crate) mod nearest;
 mod overrides;
 mod repeated;
 mod shape;
@@ -14,6 +13,7 @@ use std::path::{Path, PathBuf};
 use seatrial_core::observe::Bounds;
 use seatrial_datasets::SplitRule;
 use seatrial_envs::scenario::Regime;
+pub(crate) use seatrial_envs::spec::nearest;
 use serde::{Deserialize, Serialize};
 
 pub use training::{AgentTraining, ForecasterTraining, Training};

@@ -79,6 +79,9 @@ pub enum ExperimentError {
         /// What the core says.
         source: seatrial_core::scaling::config::ConfigError,
     },
+    /// A scenario file cannot be read, means nothing, or cannot be run: one line per mistake, each with its place.
+    #[error("{0}")]
+    Scenario(String),
     /// A scenario or an episode is impossible.
     #[error("{place}: {detail}")]
     Environment {

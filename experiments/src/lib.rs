@@ -11,7 +11,7 @@
 //! | [`schedule`], [`progress`] | in parallel, resumable, with the time left |
 //! | [`run_folder`], [`bundle_folder`], [`manifest`], [`hash`], [`schemas`] | where results lie and what they were made from |
 //! | [`environments`] | their page in the documentation |
-//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`trace_command`], [`tune_command`] | the commands |
+//! | [`study`], [`evaluate`], [`verify`], [`export`], [`gate`], [`report`], [`query`], [`list`], [`import_command`], [`log_command`], [`scenario_command`], [`trace_command`], [`tune_command`] | the commands |
 
 #[macro_use]
 mod output;
@@ -42,6 +42,7 @@ pub mod protocol;
 pub mod query;
 pub mod report;
 pub mod run_folder;
+pub mod scenario_command;
 pub mod schedule;
 pub mod schemas;
 pub mod scoring;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use seatrial_core::time::Timestamp;
 use seatrial_datasets::{Column, Table, write_table};
+use seatrial_experiments::scenario_command::GALLERY;
 use seatrial_experiments::schemas::SCHEMAS;
 use serde_json::{Value, json};
 
@@ -53,6 +54,8 @@ fn check(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), St
                 text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
             }
             "enum" => items(want).any(|known| known == value),
+            "minItems" => value.as_array().is_none_or(|list| list.len() >= want.as_u64().unwrap() as usize),
+            "maxItems" => value.as_array().is_none_or(|list| list.len() <= want.as_u64().unwrap() as usize),
             "minimum" => value.as_f64().is_none_or(|number| number >= want.as_f64().unwrap()),
             "required" => value.is_null() || items(want).all(|key| value.get(key.as_str().unwrap()).is_some()),
             "items" => {
@@ -180,4 +183,40 @@ fn the_manifest_of_a_run_follows_its_schema() {
         &places,
         &[("/cells", json!("many")), ("/openings", json!(null)), ("/schema", json!(7))],
     );
+}
+
+#[test]
+fn the_gallery_follows_its_schema() {
+    let schema = schema("scenario");
+    for (name, text) in GALLERY {
+        let file: Value = toml::from_str(text).unwrap();
+        check(&file, &schema, &schema, name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for pointer in ["", "/slo", "/traffic/0"] {
+            let mut spoilt = file.clone();
+            object(&mut spoilt, pointer).insert("weather".into(), json!(1));
+            assert!(check(&spoilt, &schema, &schema, name).is_err(), "{name}: a key more at {pointer}");
+        }
+        let mut spoilt = file.clone();
+        spoilt["kernel"] = json!("steam");
+        assert!(check(&spoilt, &schema, &schema, name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn the_summary_of_a_scenario_follows_its_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "name = \"small\"\nsummary = \"a test\"\nkernel = \"events\"\nduration_s = 60\n[services.web]\nreplicas = 1\n\
+                cores = 1.0\nservice_time_s = { constant = 0.1 }\n[[traffic]]\nservice = \"web\"\n\
+                source = { constant = { rate_per_s = 2.0 } }\n[[faults]]\nkind = \"pod-kill\"\nservice = \"web\"\npods = 1\nat_s = 30\n";
+    std::fs::write(folder.path().join("small.toml"), text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_seatrial"))
+        .args(["scenario", "run", "small.toml", "--out", "run"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary = read(&folder.path().join("run/summary.json"));
+    let places = ["", "/total", "/total/latency", "/conservation", "/services/web", "/services/web/account", "/costs"];
+    let wrong = [("/kernel", json!("steam")), ("/seed", json!(-1)), ("/total/j", json!("much"))];
+    follows("scenario-summary", &summary, &places, &wrong);
 }

@@ -52,6 +52,21 @@ pub struct CapacityPrior {
     pub requests_per_second: f64,
 }
 
+/// What metrics show of one slot. Every number is finite and not negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeenSlot {
+    /// Its end.
+    pub end: Timestamp,
+    /// Requests completed per second.
+    pub completed_per_s: f64,
+    /// CPU seconds used per second.
+    pub cpu_cores: f64,
+    /// Requests that arrived per second, if known.
+    pub load_per_s: Option<f64>,
+    /// Share of bad requests, if known.
+    pub bad_ratio: Option<f64>,
+}
+
 /// The running estimate; see the module.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CapacityEstimator {
@@ -91,14 +106,34 @@ impl CapacityEstimator {
 
     /// Folds in what `observation` shows of the last `slot`, once, and answers with the estimate.
     pub fn update(&mut self, observation: &Observation, slot: Span) -> Option<CapacityEstimate> {
+        let completed = observation.metrics.get(Feature::HttpRequestDurationSecondsCountRate);
+        let seen = completed.and_then(|completed| {
+            let value = |feature| at(observation, feature, completed.at).map(|sample| sample.value);
+            Some(SeenSlot {
+                end: completed.at,
+                completed_per_s: completed.value,
+                cpu_cores: value(Feature::ProcessCpuSecondsTotalRate)?,
+                load_per_s: value(Feature::HttpRequestsTotalRate),
+                bad_ratio: value(Feature::BadRequestRatio),
+            })
+        });
+        self.fold_seen(observation.now, observation.pods.counts(observation.now).ready, seen.as_ref(), slot)
+    }
+
+    /// [`Self::update`] for whoever has no observation: `ready` pods are ready at `now`, and `seen` is the youngest visible `slot`.
+    #[inline]
+    pub fn fold_seen(
+        &mut self,
+        now: Timestamp,
+        ready: u32,
+        seen: Option<&SeenSlot>,
+        slot: Span,
+    ) -> Option<CapacityEstimate> {
         if slot > Span::ZERO {
-            self.fleet.note(observation.now, observation.pods.counts(observation.now).ready, slot);
-            let completed = observation.metrics.get(Feature::HttpRequestDurationSecondsCountRate);
-            if let Some(completed) = completed.filter(|sample| self.seen_until.is_none_or(|seen| sample.at > seen))
-                && let Some(cpu) = at(observation, Feature::ProcessCpuSecondsTotalRate, completed.at)
-            {
-                self.fold(completed, cpu.value, slot);
-                self.correct(observation, completed.at, slot);
+            self.fleet.note(now, ready, slot);
+            if let Some(seen) = seen.filter(|seen| self.seen_until.is_none_or(|until| seen.end > until)) {
+                self.fold(seen, slot);
+                self.correct(seen, slot);
             }
         }
         self.estimate()
@@ -106,6 +141,7 @@ impl CapacityEstimator {
 
     /// The present estimate; `None` before enough was seen.
     #[must_use]
+    #[inline]
     pub fn estimate(&self) -> Option<CapacityEstimate> {
         if !self.knows_enough() {
             return None;
@@ -124,19 +160,21 @@ impl CapacityEstimator {
         self.limit_cores * self.requests / self.cpu_seconds
     }
 
-    fn fold(&mut self, completed: Sample, cpu_per_s: f64, slot: Span) {
+    #[inline]
+    fn fold(&mut self, seen: &SeenSlot, slot: Span) {
+        let SeenSlot { end, completed_per_s, cpu_cores: cpu_per_s, .. } = *seen;
         // Windows that overlap show the same requests: of each, only the part counts that was not yet seen.
-        let fresh = self.seen_until.map_or(slot, |seen| completed.at.since(seen).min(slot));
-        self.seen_until = Some(completed.at);
+        let fresh = self.seen_until.map_or(slot, |seen| end.since(seen).min(slot));
+        self.seen_until = Some(end);
         let (slot_s, fresh_s) = (slot.as_secs_f64(), fresh.as_secs_f64());
-        if completed.value * slot_s < 1.0 || cpu_per_s <= 0.0 {
+        if completed_per_s * slot_s < 1.0 || cpu_per_s <= 0.0 {
             return;
         }
         let keep = share_kept(fresh);
-        let requests = completed.value * fresh_s;
+        let requests = completed_per_s * fresh_s;
         let (mut squared_deviation, mut slots) = (self.squared_deviation * keep, self.slots * keep);
         if self.requests >= FEWEST_REQUESTS {
-            let deviation = cpu_per_s / completed.value * (self.requests / self.cpu_seconds) - 1.0;
+            let deviation = cpu_per_s / completed_per_s * (self.requests / self.cpu_seconds) - 1.0;
             squared_deviation += requests * deviation * deviation;
             slots += fresh_s / slot_s;
         }
@@ -148,22 +186,22 @@ impl CapacityEstimator {
         }
     }
 
-    fn correct(&mut self, observation: &Observation, end: Timestamp, slot: Span) {
-        let load = at(observation, Feature::HttpRequestsTotalRate, end);
-        let bad = at(observation, Feature::BadRequestRatio, end);
+    #[inline]
+    fn correct(&mut self, seen: &SeenSlot, slot: Span) {
+        let end = seen.end;
         let ready = f64::from(self.fleet.in_slot(end, slot));
-        let (Some(load), Some(bad)) = (load, bad) else { return };
+        let (Some(load), Some(bad)) = (seen.load_per_s, seen.bad_ratio) else { return };
         if ready == 0.0 || !self.knows_enough() {
             return;
         }
         let calm_before = self.calm_until.is_some_and(|until| until >= end - slot);
-        let calm = load.value < CALM_UTILISATION * ready * self.mean();
+        let calm = load < CALM_UTILISATION * ready * self.mean();
         if calm {
             self.calm_until = Some(end);
         }
         // What queued up before is bad though the slot is calm, few requests scatter, small pods queue at low utilisation:
         // only a clear contradiction counts.
-        if calm && calm_before && ready >= 4.0 && bad.value > ALARMING_BAD_RATIO {
+        if calm && calm_before && ready >= 4.0 && bad > ALARMING_BAD_RATIO {
             self.correction = (self.correction * CORRECTION_STEP).max(CORRECTION_FLOOR);
         } else {
             self.correction = (self.correction * CORRECTION_RECOVERY).min(1.0);

@@ -16,7 +16,7 @@ use self::window::Window;
 use super::config::ConfigError;
 use super::policy::{Proposal, View};
 use crate::math;
-use crate::observe::{Bounds, Workload};
+use crate::observe::{Bounds, Sample, Workload};
 use crate::time::{Span, Timestamp};
 
 /// A rule of the guard.
@@ -69,7 +69,14 @@ impl Stages {
     pub fn last_change(&self) -> Option<Rule> {
         self.iter().last().map(|(rule, _)| rule)
     }
+}
 
+/// Who is told what a rule made of a wish.
+trait Noting {
+    fn note(&mut self, rule: Rule, before: u32, after: u32) -> u32;
+}
+
+impl Noting for Stages {
     fn note(&mut self, rule: Rule, before: u32, after: u32) -> u32 {
         if before != after
             && let Some(free) = self.changes.iter_mut().find(|slot| slot.is_none())
@@ -78,6 +85,27 @@ impl Stages {
         }
         after
     }
+}
+
+/// Nobody: training asks for the answer alone.
+struct Nobody;
+
+impl Noting for Nobody {
+    #[inline]
+    fn note(&mut self, _: Rule, _: u32, after: u32) -> u32 {
+        after
+    }
+}
+
+/// What the guard looks at beside a wish.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guarded {
+    /// Replicas asked for.
+    pub present: u32,
+    /// The newest load sample that is visible.
+    pub load: Option<Sample>,
+    /// Best estimate of a pod's capacity in requests per second.
+    pub capacity_mean: Option<f64>,
 }
 
 /// Settings of the full guard; the default is protocol P1's guard of learned policies.
@@ -205,37 +233,66 @@ impl Guard {
 
     /// Replicas to ask for, and the rules that had a part in it.
     pub fn apply(&self, now: Timestamp, view: &View<'_>, proposal: &Proposal, state: &mut GuardState) -> (u32, Stages) {
-        let wish = proposal.replicas.unwrap_or(view.observation.spec_replicas);
-        let (wish, mut stages) = match &self.full {
-            Some(full) => full.apply(now, view, wish, state),
-            None => (wish, Stages::default()),
+        let guarded = Guarded {
+            present: view.observation.spec_replicas,
+            load: view.observation.arrival_rate(),
+            capacity_mean: view.capacity.map(|capacity| capacity.mean),
         };
-        (stages.note(Rule::Bounds, wish, self.bounds.clamp(wish)), stages)
+        let mut stages = Stages::default();
+        let replicas = self.pass(now, &guarded, proposal.replicas, (state, &mut stages));
+        (replicas, stages)
+    }
+
+    /// The replicas of [`Guard::apply`] alone, for whoever has no observation: the environments of learners.
+    #[inline]
+    pub fn replicas(&self, now: Timestamp, guarded: &Guarded, wish: Option<u32>, state: &mut GuardState) -> u32 {
+        self.pass(now, guarded, wish, (state, &mut Nobody))
+    }
+
+    #[inline]
+    fn pass(
+        &self,
+        now: Timestamp,
+        guarded: &Guarded,
+        wish: Option<u32>,
+        (state, stages): (&mut GuardState, &mut impl Noting),
+    ) -> u32 {
+        let wish = wish.unwrap_or(guarded.present);
+        let wish = match &self.full {
+            Some(full) => full.apply(now, guarded, wish, (state, stages)),
+            None => wish,
+        };
+        stages.note(Rule::Bounds, wish, self.bounds.clamp(wish))
     }
 }
 
 impl Full {
-    fn apply(&self, now: Timestamp, view: &View<'_>, wish: u32, state: &mut GuardState) -> (u32, Stages) {
-        let mut stages = Stages::default();
-        let present = view.observation.spec_replicas;
-        let held = self.hold(now, view, wish, state);
+    #[inline]
+    fn apply(
+        &self,
+        now: Timestamp,
+        guarded: &Guarded,
+        wish: u32,
+        (state, stages): (&mut GuardState, &mut impl Noting),
+    ) -> u32 {
+        let present = guarded.present;
+        let held = self.hold(now, guarded, wish, state);
         let mut replicas = stages.note(Rule::StaleMetrics, wish, held.unwrap_or(wish));
         if held.is_none() {
-            replicas = stages.note(Rule::ReactiveFloor, replicas, replicas.max(self.floor(view)));
+            replicas = stages.note(Rule::ReactiveFloor, replicas, replicas.max(self.floor(guarded)));
         }
         let stabilised = self.stabilise(now, present, replicas, &mut state.wishes);
         replicas = stages.note(Rule::Stabilisation, replicas, stabilised);
         let limited = self.limit(now, present, replicas, &mut state.replicas);
-        (stages.note(Rule::RateLimit, replicas, limited), stages)
+        stages.note(Rule::RateLimit, replicas, limited)
     }
 
     /// What to do instead of `wish` while the load is not known; `None` while it is.
-    fn hold(&self, now: Timestamp, view: &View<'_>, wish: u32, state: &mut GuardState) -> Option<u32> {
-        let sample = view.observation.arrival_rate();
+    fn hold(&self, now: Timestamp, guarded: &Guarded, wish: u32, state: &mut GuardState) -> Option<u32> {
+        let Guarded { present, load: sample, .. } = *guarded;
         if let Some(sample) = sample {
             state.load = Some(self.seen(now, sample.at, state.load));
         }
-        let present = view.observation.spec_replicas;
         match state.load {
             Some(load) if now.since(load.appeared_at) < self.stale_after => sample.is_none().then(|| wish.max(present)),
             _ => Some(present),
@@ -252,10 +309,10 @@ impl Full {
         }
     }
 
-    fn floor(&self, view: &View<'_>) -> u32 {
-        match (self.config.reactive_floor_utilisation, view.observation.arrival_rate(), view.capacity) {
-            (Some(utilisation), Some(rate), Some(capacity)) if capacity.mean > 0.0 => {
-                math::ceil_to_u32(rate.value / (utilisation * capacity.mean))
+    fn floor(&self, guarded: &Guarded) -> u32 {
+        match (self.config.reactive_floor_utilisation, guarded.load, guarded.capacity_mean) {
+            (Some(utilisation), Some(rate), Some(capacity)) if capacity > 0.0 => {
+                math::ceil_to_u32(rate.value / (utilisation * capacity))
             }
             _ => 0,
         }

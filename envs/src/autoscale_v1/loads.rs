@@ -13,8 +13,8 @@ use crate::scenario::Scenario;
 /// One load as one seed realised it, with a forecast for each decision.
 #[derive(Clone, Debug)]
 pub struct TrainingLoad {
-    pub(super) start: Timestamp,
-    pub(super) slots: Vec<Slot>,
+    pub(crate) start: Timestamp,
+    pub(crate) slots: Vec<Slot>,
     /// The first slot at whose beginning an episode can begin.
     first: usize,
 }
@@ -22,16 +22,16 @@ pub struct TrainingLoad {
 /// What an environment needs to know at the decision at the beginning of a slot and in that slot: one cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// True requests per second in this slot.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// Realised requests per second of the slot that is visible now; NaN if it is missing.
-    pub(super) visible_per_s: f64,
+    pub(crate) visible_per_s: f64,
     /// Standard normal of that slot's mean service time.
-    pub(super) visible_deviate: f64,
+    pub(crate) visible_deviate: f64,
     /// Median of the forecast made now; not positive if there is none.
-    pub(super) median: f64,
-    pub(super) ln_forecast: [f32; LEVEL_COUNT],
+    pub(crate) median: f64,
+    pub(crate) ln_forecast: [f32; LEVEL_COUNT],
 }
 
 /// The loads that episodes are drawn from, each as likely as its number of possible beginnings.
@@ -77,6 +77,11 @@ impl TrainingLoad {
 }
 
 impl TrainingLoad {
+    /// The first slot at whose beginning an episode can begin.
+    pub(crate) const fn first(&self) -> usize {
+        self.first
+    }
+
     /// [`TrainingLoad::new`] with the forecasts that `forecaster` makes online, warmed up by the load's history.
     ///
     /// # Errors
@@ -148,28 +153,31 @@ impl TrainingLoads {
 
     /// The load and first slot of an episode of `steps` decisions for a draw in (0, 1): all beginnings are alike.
     pub(super) fn beginning(&self, steps: usize, unit: f64) -> (usize, usize) {
-        let room = |load: &TrainingLoad| load.slots.len().saturating_sub(load.first + steps);
-        let total: usize = self.loads.iter().map(room).sum();
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "an index"
-        )]
-        let mut rank = ((unit * total as f64) as usize).min(total.saturating_sub(1));
-        for (index, load) in self.loads.iter().enumerate() {
-            let room = room(load);
-            if rank < room {
-                return (index, load.first + rank);
-            }
-            rank -= room;
-        }
-        (0, self.loads[0].first)
+        drawn(self.loads.iter().map(|load| (load.first, load.slots.len().saturating_sub(load.first + steps))), unit)
     }
 }
 
+/// Which load and slot a draw in (0, 1) means, from the first slot of each load and how many beginnings it has room for.
+pub(crate) fn drawn(rooms: impl Iterator<Item = (usize, usize)> + Clone, unit: f64) -> (usize, usize) {
+    let total: usize = rooms.clone().map(|(_, room)| room).sum();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index"
+    )]
+    let mut rank = ((unit * total as f64) as usize).min(total.saturating_sub(1));
+    for (index, (first, room)) in rooms.clone().enumerate() {
+        if rank < room {
+            return (index, first + rank);
+        }
+        rank -= room;
+    }
+    (0, rooms.clone().next().map_or(0, |(first, _)| first))
+}
+
 /// Whole slots of metric lag, rounded up.
-fn lag_slots(world: &World) -> usize {
+pub(crate) fn lag_slots(world: &World) -> usize {
     let slots = -((-world.lag).whole_steps(world.slot));
     usize::try_from(slots).unwrap_or(0)
 }

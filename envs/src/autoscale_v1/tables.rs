@@ -1,5 +1,7 @@
 //! Tables in the place of transcendental functions: waiting probability and start-up steps.
 
+use std::sync::Arc;
+
 use seatrial_core::math;
 use seatrial_core::rand::{Stream, uniform};
 
@@ -13,9 +15,11 @@ const CELLS: usize = 512;
 const WIDEST: f64 = 7.0;
 
 /// Erlang C by interpolation, exact to 1e-4 absolute (tested).
-pub(super) struct WaitTable {
+pub(crate) struct WaitTable {
     rows: Vec<WaitRow>,
-    p_wait: Vec<f32>,
+    /// Of servers and utilisation alone, so services with as many workers share it.
+    p_wait: Arc<[f32]>,
+    workers: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -25,44 +29,24 @@ struct WaitRow {
 }
 
 impl WaitTable {
-    pub(super) fn new(world: &World) -> Self {
-        let most = usize::try_from(world.largest).unwrap_or(0);
-        let mut rows = Vec::with_capacity(most + 1);
-        let mut p_wait = Vec::with_capacity((most + 1) * (CELLS + 2));
-        for ready in 0..=world.largest {
-            let servers = world.workers * ready;
-            let capacity = f64::from(servers) / world.mean_s;
-            let root = f64::from(servers).sqrt();
-            #[expect(clippy::cast_precision_loss, reason = "a few hundred cells")]
-            let cells = CELLS as f64;
-            rows.push(WaitRow {
-                capacity,
-                cells_per_rate: if servers > 0 { root / WIDEST * cells / capacity } else { 0.0 },
-            });
-            for cell in 0..=CELLS {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    clippy::cast_possible_truncation,
-                    reason = "a few hundred; a probability"
-                )]
-                let p = {
-                    let utilisation = 1.0 - cell as f64 / cells * WIDEST / root;
-                    if servers == 0 || cell == 0 {
-                        1.0
-                    } else {
-                        math::erlang_c(servers, utilisation * f64::from(servers)) as f32
-                    }
-                };
-                p_wait.push(p);
-            }
-            p_wait.push(0.0);
-        }
-        Self { rows, p_wait }
+    pub(crate) fn new(world: &World) -> Self {
+        Self::sharing(world, core::iter::empty())
+    }
+
+    /// The table of `world`, which shares its probabilities with one of `others` if that has as many workers and pods.
+    pub(crate) fn sharing<'a>(world: &World, mut others: impl Iterator<Item = &'a Self>) -> Self {
+        let rows: Vec<WaitRow> = (0..=world.largest).map(|ready| WaitRow::new(world, ready)).collect();
+        let alike = others.find(|other| other.workers == world.workers && other.rows.len() == rows.len());
+        let p_wait = alike.map_or_else(
+            || (0..=world.largest).flat_map(|ready| probabilities(world.workers * ready)).collect(),
+            |other| Arc::clone(&other.p_wait),
+        );
+        Self { rows, p_wait, workers: world.workers }
     }
 
     /// Waiting at `rate` on `ready` pods.
     #[inline]
-    pub(super) fn waiting(&self, world: &World, rate: f64, ready: u32) -> Waiting {
+    pub(crate) fn waiting(&self, world: &World, rate: f64, ready: u32) -> Waiting {
         let index = ready as usize;
         let row = self.rows[index];
         let spare = row.capacity - rate;
@@ -82,6 +66,29 @@ impl WaitTable {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a few hundred cells")]
+const CELLS_F: f64 = CELLS as f64;
+
+impl WaitRow {
+    fn new(world: &World, ready: u32) -> Self {
+        let servers = world.workers * ready;
+        let capacity = f64::from(servers) / world.mean_s;
+        let root = f64::from(servers).sqrt();
+        Self { capacity, cells_per_rate: if servers > 0 { root / WIDEST * CELLS_F / capacity } else { 0.0 } }
+    }
+}
+
+/// P(wait) of so many servers at the edges of all cells, and the 0 that follows.
+fn probabilities(servers: u32) -> impl Iterator<Item = f32> {
+    let root = f64::from(servers).sqrt();
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a few hundred; a probability")]
+    let at = move |cell: usize| {
+        let utilisation = 1.0 - cell as f64 / CELLS_F * WIDEST / root;
+        if servers == 0 || cell == 0 { 1.0 } else { math::erlang_c(servers, utilisation * f64::from(servers)) as f32 }
+    };
+    (0..=CELLS).map(at).chain(core::iter::once(0.0))
+}
+
 /// exp(−x) for x ≥ 0 to a relative 1e-7 (tested); 0 beyond 700.
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1,010")]
@@ -97,13 +104,13 @@ fn exp_negative(x: f64) -> f64 {
 }
 
 /// Start-up of a pod in whole physics steps by comparing its draw with the distribution's steps.
-pub(super) struct StartUpTable {
+pub(crate) struct StartUpTable {
     /// `below[k]` = P(start-up rounds to at most k + 1 steps).
     below: Vec<f64>,
 }
 
 impl StartUpTable {
-    pub(super) fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let mut below = Vec::new();
         let mut steps = 1.5;
         loop {
@@ -118,7 +125,7 @@ impl StartUpTable {
 
     /// Steps of the pod with the given ordinal: what [`World::start_up`] draws.
     #[inline]
-    pub(super) fn steps(&self, seed: u64, ordinal: u64) -> u16 {
+    pub(crate) fn steps(&self, seed: u64, ordinal: u64) -> u16 {
         let unit = uniform(seed, Stream::PodStartUp, ordinal, 0);
         // At most `MOST_STEPS`, which fits.
         1 + self.below.iter().take_while(|p| **p < unit).count() as u16

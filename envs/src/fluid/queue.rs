@@ -88,6 +88,21 @@ impl Waiting {
         self.ready == ready && self.rate.to_bits() == rate.to_bits()
     }
 
+    /// Whether both describe the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.is_for(other.rate, other.ready)
+    }
+
+    /// Requests per second that the ready pods can serve.
+    pub(crate) const fn capacity(&self) -> f64 {
+        self.capacity
+    }
+
+    /// Requests per second that are completed without a backlog that shrinks.
+    pub(crate) const fn rate_through(&self) -> f64 {
+        if self.spare <= 0.0 { self.capacity } else { self.rate }
+    }
+
     /// P95 of the wait without backlog in seconds, from C · exp(−spare · t) = 0.05; 0 at or above capacity.
     pub(crate) fn random_p95_s(&self) -> f64 {
         // At most one in twenty waits at all: no logarithm is needed to see that.
@@ -105,7 +120,10 @@ impl Waiting {
     /// Lets `dt_s` seconds pass with `backlog` requests queued at their beginning.
     #[inline]
     pub(crate) fn flow(&self, world: &World, backlog: f64, dt_s: f64) -> Flow {
-        let limit = world.limit_s * self.capacity;
+        if backlog == 0.0 && self.spare > 0.0 {
+            return self.steady(dt_s);
+        }
+        let limit = world.longest_queue(self.capacity);
         let kept = backlog.min(limit);
         let mut flow = if self.spare <= 0.0 {
             self.fill(world, kept, limit, dt_s)
@@ -116,6 +134,41 @@ impl Waiting {
         };
         flow.dropped += backlog - kept;
         flow
+    }
+
+    /// Seconds until `backlog` is gone, if it shrinks.
+    pub(crate) fn drained_in_s(&self, world: &World, backlog: f64) -> Option<f64> {
+        let kept = backlog.min(world.longest_queue(self.capacity));
+        (kept > 0.0 && self.spare > 0.0).then(|| kept / self.spare)
+    }
+
+    /// The distribution of the time from arrival to completion without backlog, below capacity: P(T > t) of M/M/c.
+    pub(crate) fn stays_longer(&self, world: &World, seconds: f64) -> f64 {
+        let (service, spare) = (1.0 / world.mean_s, self.spare);
+        let served = math::exp(-service * seconds);
+        // At equal rates the difference quotient becomes a derivative.
+        let waited = if (service - spare).abs() < 1e-9 * service {
+            (1.0 + service * seconds) * served
+        } else {
+            (service * math::exp(-spare * seconds) - spare * served) / (service - spare)
+        };
+        (1.0 - self.p_wait) * served + self.p_wait * waited
+    }
+
+    /// The time that a share `level` of the calls does not exceed from arrival to completion, without backlog and below capacity.
+    pub(crate) fn stay_quantile_s(&self, world: &World, level: f64) -> Option<f64> {
+        if self.spare <= 0.0 || self.rate <= 0.0 {
+            return None;
+        }
+        let (mut low, mut high) = (0.0, world.mean_s);
+        while self.stays_longer(world, high) > 1.0 - level {
+            high *= 2.0;
+        }
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if self.stays_longer(world, middle) > 1.0 - level { low = middle } else { high = middle }
+        }
+        Some(high)
     }
 
     #[inline]
@@ -260,6 +313,41 @@ mod tests {
             assert!((first.dropped + second.dropped - whole.dropped).abs() < 1e-9, "{rate} on {pods}");
             assert!((second.backlog - whole.backlog).abs() < 1e-9, "{rate} on {pods}");
         }
+    }
+
+    /// Where a queue in requests is allowed it fills while no pod is ready, and the first pod serves what its clients wait for.
+    #[test]
+    fn requests_wait_for_a_first_pod_up_to_the_limit() {
+        let p1 = World::new(&Scenario::protocol_p1());
+        let world = p1.with_queue_limit(Some(100.0));
+        let none = Waiting::new(&world, 30.0, 0);
+        let first = none.flow(&world, 0.0, 2.0);
+        assert_eq!((first.backlog, first.dropped, first.bad, first.completed), (60.0, 0.0, 60.0, 0.0));
+        let full = none.flow(&world, first.backlog, 2.0);
+        assert_eq!((full.backlog, full.dropped), (100.0, 20.0));
+        let silent = Waiting::new(&world, 0.0, 0).flow(&world, 100.0, 60.0);
+        assert_eq!((silent.backlog, silent.dropped), (100.0, 0.0), "who waits goes on waiting");
+        let served = Waiting::new(&world, 0.0, 1).flow(&world, 100.0, 2.0);
+        assert!((served.completed - 100.0).abs() < 1e-9 && served.backlog == 0.0);
+        let other = none.flow(&p1, 0.0, 2.0);
+        assert_eq!((other.backlog, other.dropped), (0.0, 60.0), "protocol P1 has no such queue");
+        // With pods the clients' patience binds: 5 s of 50 requests/s.
+        assert_eq!(Waiting::new(&world, 90.0, 1).flow(&p1.with_queue_limit(Some(1e9)), 0.0, 60.0).backlog, 250.0);
+    }
+
+    /// M/M/1: the time in the system is exponential with rate μ − λ.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the reference uses std's ln on purpose")]
+    fn the_stay_of_one_worker_is_exponential() {
+        let mut p1 = Scenario::protocol_p1();
+        p1.service.workers = 1;
+        let world = World::new(&p1);
+        let waiting = Waiting::new(&world, 10.0, 1);
+        for level in [0.5, 0.95, 0.99_f64] {
+            let expected = -(1.0 - level).ln() / (1.0 / 0.08 - 10.0);
+            assert!((waiting.stay_quantile_s(&world, level).unwrap() - expected).abs() < 1e-9);
+        }
+        assert_eq!(Waiting::new(&world, 12.5, 1).stay_quantile_s(&world, 0.5), None);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) timeout_s: f64,
     /// Longest queue in seconds of work: queue limit or client timeout, whichever binds first.
     pub(crate) limit_s: f64,
+    /// Longest queue in requests, if that is limited too: only then may requests wait while no pod is ready.
+    pub(crate) queue_limit: Option<f64>,
     start_up_median_s: f64,
     start_up_sigma: f64,
     pub(crate) termination: Span,
@@ -38,6 +40,7 @@ impl World {
             slo_wait_s: scenario.slo_wait_s,
             timeout_s: scenario.client_timeout_s,
             limit_s: scenario.queue_limit_s.min(scenario.client_timeout_s),
+            queue_limit: None,
             start_up_median_s: scenario.start_up.median_s * scenario.regime.start_up_factor(),
             start_up_sigma: scenario.start_up.sigma,
             termination: Span::from_secs_f64(scenario.termination_s),
@@ -47,6 +50,22 @@ impl World {
             costs: scenario.costs,
             smallest: scenario.workload.bounds.min,
             largest: scenario.workload.bounds.max,
+        }
+    }
+
+    /// The same world with a queue of at most `requests`, if any number is given.
+    pub(crate) const fn with_queue_limit(self, requests: Option<f64>) -> Self {
+        Self { queue_limit: requests, ..self }
+    }
+
+    /// Longest queue in requests of pods that serve `capacity` requests per second together. Without a ready pod nobody knows how
+    /// long the wait will be, so nobody gives up before one is: then only the limit in requests holds, and none is none.
+    #[inline]
+    pub(crate) fn longest_queue(&self, capacity: f64) -> f64 {
+        match self.queue_limit {
+            Some(requests) if capacity > 0.0 => requests.min(self.limit_s * capacity),
+            Some(requests) => requests,
+            None => self.limit_s * capacity,
         }
     }
 

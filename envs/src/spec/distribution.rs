@@ -1,5 +1,6 @@
 //! A random quantity of a scenario, and its sampler by inversion: one uniform draw gives one value, so no draw shifts another.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -40,6 +41,12 @@ pub enum Distribution {
         /// Its series; absent: all of them.
         #[serde(default)]
         series: Option<String>,
+        /// Only rows whose columns hold these texts (numbers as they are written), by column.
+        #[serde(default)]
+        only: BTreeMap<String, String>,
+        /// The column that holds the values; absent: `value`.
+        #[serde(default)]
+        column: Option<String>,
         /// What each value is multiplied with: 0.001 makes seconds of milliseconds.
         #[serde(default = "unit_factor")]
         factor: f64,

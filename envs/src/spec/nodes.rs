@@ -167,6 +167,9 @@ pub struct WorkloadSpec {
     /// A record of pods, each created when it was and gone when it was: the id of its trace.
     #[serde(default)]
     pub trace: Option<String>,
+    /// Seconds from the record's first pod to the scenario's start; pods that are alive then are there at once.
+    #[serde(default)]
+    pub trace_from_s: f64,
     /// CPU request in thousandths of a core.
     #[serde(default)]
     pub cpu_request_milli: u64,

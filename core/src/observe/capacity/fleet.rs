@@ -31,6 +31,7 @@ impl FewestReady {
     }
 
     /// Notes that `ready` pods were ready at `now`; slots are `slot` long, which is positive.
+    #[inline]
     pub(super) fn note(&mut self, now: Timestamp, ready: u32, slot: Span) {
         let ready = u16::try_from(ready).unwrap_or(u16::MAX);
         match self.seen_at {
@@ -47,6 +48,7 @@ impl FewestReady {
         self.ready = ready;
     }
 
+    #[inline]
     fn fill(&mut self, from: Timestamp, to: Timestamp, fewest: u16, slot: Span) {
         if from < self.open_until && from < to {
             let open = self.place(0);
@@ -65,6 +67,7 @@ impl FewestReady {
     }
 
     /// The fewest pods that were ready from `end` − `slot` to `end`; 0 if there were none or it is not known.
+    #[inline]
     pub(super) fn in_slot(&self, end: Timestamp, slot: Span) -> u16 {
         if self.seen_at.is_none_or(|seen_at| end > seen_at) {
             return 0;

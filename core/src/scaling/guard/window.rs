@@ -33,11 +33,13 @@ impl Window {
     }
 
     /// The value of the oldest entry: the greatest, or the first, of the window, by how values were pushed.
+    #[inline]
     pub(in crate::scaling) fn first(&self) -> Option<u32> {
         self.live().first().map(|entry| entry.value)
     }
 
     /// Notes `value`, forgetting what is as old as `window` and what no longer can be the greatest.
+    #[inline]
     pub(in crate::scaling) fn push_keeping_greatest(&mut self, now: Timestamp, value: u32, window: Span) {
         self.forget(now, window);
         let smaller = self.live().iter().rev().take_while(|entry| entry.value <= value).count();
@@ -46,19 +48,23 @@ impl Window {
     }
 
     /// Notes `value`, forgetting what is as old as `window`; of a bucket the first value stays.
+    #[inline]
     pub(in crate::scaling) fn push_keeping_first(&mut self, now: Timestamp, value: u32, window: Span) {
         self.forget(now, window);
         self.append(now, value, window);
     }
 
+    #[inline]
     fn live(&self) -> &[Entry] {
         &self.entries[..usize::from(self.length).min(SLOTS)]
     }
 
+    #[inline]
     fn truncate(&mut self, length: usize) {
         self.length = u8::try_from(length).unwrap_or(0);
     }
 
+    #[inline]
     fn append(&mut self, now: Timestamp, value: u32, window: Span) {
         let length = self.live().len();
         let width = window / BUCKETS;
@@ -76,6 +82,7 @@ impl Window {
     }
 
     /// Drops entries as old as `window`, and (a clock that was set back) those from after `now`.
+    #[inline]
     fn forget(&mut self, now: Timestamp, window: Span) {
         let live = self.live();
         let old = live.iter().take_while(|entry| now.since(entry.at) >= window).count();

@@ -2,13 +2,22 @@
 //! few of them. Source: Damerau (1964), in its restricted form.
 
 /// The one of `known` that is nearest to `word`, if it is near.
-pub(crate) fn of<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn of<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (word.chars().count() / 3).clamp(1, 3);
     known
         .map(|candidate| (edits(word, candidate), candidate))
         .min()
         .filter(|(edits, _)| *edits <= most)
         .map(|near| near.1)
+}
+
+/// All of `known`, the nearest to `word` first and otherwise in their order.
+#[must_use]
+pub fn first<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut sorted: Vec<&str> = known.collect();
+    sorted.sort_by_cached_key(|candidate| edits(word, candidate));
+    sorted
 }
 
 fn edits(a: &str, b: &str) -> usize {
@@ -48,5 +57,10 @@ mod tests {
         assert_eq!(of("limist", known()), Some("limits"));
         assert_eq!(of("colour", known()), None);
         assert_eq!(of("xy", known()), None);
+    }
+
+    #[test]
+    fn lists_the_nearest_first() {
+        assert_eq!(first("cat", ["email", "cart", "ad"].into_iter()), ["cart", "ad", "email"]);
     }
 }

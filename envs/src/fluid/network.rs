@@ -1,0 +1,268 @@
+//! Services that call each other, as a flow: the rate at a service is what comes from outside plus what its callers complete per
+//! second, times the expected calls of each.
+//!
+//! Between two events every rate is constant. Events are those of [`super::kernel`], for all services together, and the end of a
+//! backlog at a service that calls others: until then it completes at its capacity, afterwards at the rate of its arrivals.
+//! Calls take no time of their own on the way.
+//!
+//! A request is good if it is good itself and all the calls that it needs are: the shares of bad calls are taken as independent
+//! ([`Graph::with_callees`]). That is an approximation: services that call each other are busy together (which makes the share of bad
+//! requests too high), and a request that waits a little everywhere may wait too long in all (which makes it too low). The shares
+//! are means of a stretch of at most a slot: while a queue drains, a product of means is not the mean of products (tested: 2 %).
+
+use seatrial_core::time::{Span, Timestamp};
+
+use super::costs::{CostTerms, DAY, DayCosts, Ledger};
+use super::graph::Graph;
+use super::node::{Node, SettledNode};
+use crate::load::{EpisodeLoad, Traffic};
+
+/// Where requests come in.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    service: usize,
+    /// Nobody else calls it and it calls nobody: its own bad calls are the bad requests.
+    alone: bool,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Network<'a> {
+    graph: &'a Graph,
+    pub(crate) nodes: Vec<Node<'a>>,
+    /// What comes from outside, by service.
+    direct: Vec<Option<&'a EpisodeLoad>>,
+    entries: Vec<Entry>,
+    now: Timestamp,
+    end: Timestamp,
+    bin: usize,
+    bin_end: Timestamp,
+    slot_end: Timestamp,
+    midnight: Timestamp,
+    /// Results count from then on.
+    counts_from: Timestamp,
+    /// Requests and bad ones, of the whole.
+    ledger: Ledger,
+    /// Of the present stretch: calls per second that each service completes.
+    passed_on: Vec<f64>,
+    /// Of the present stretch: share of calls that are good, with all that they need.
+    good: Vec<f64>,
+    pub(crate) tally: ClientTally,
+    /// Calls over each edge, by caller and call.
+    pub(crate) edges: Vec<Vec<EdgeTally>>,
+    /// Requests from outside, by service.
+    pub(crate) entered: Vec<EdgeTally>,
+}
+
+/// What clients saw over some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct ClientTally {
+    pub(crate) offered: f64,
+    pub(crate) bad: f64,
+}
+
+/// Calls over an edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct EdgeTally {
+    pub(crate) calls: f64,
+    pub(crate) failed: f64,
+}
+
+/// What is left of a network at the end.
+pub(crate) struct SettledNetwork {
+    pub(crate) days: Vec<DayCosts>,
+    pub(crate) services: Vec<SettledService>,
+    /// The greatest of the services: arrived − completed − dropped − queued, and what came from outside against what was offered.
+    pub(crate) imbalance: f64,
+}
+
+/// What is left of one of its services.
+pub(crate) struct SettledService {
+    pub(crate) days: Vec<DayCosts>,
+    pub(crate) total: CostTerms,
+    pub(crate) utilisation: f64,
+}
+
+impl<'a> Network<'a> {
+    /// The network of `nodes` at the beginning of their traffic, with `direct` requests from outside.
+    pub(crate) fn new(
+        graph: &'a Graph,
+        nodes: Vec<Node<'a>>,
+        direct: Vec<Option<&'a EpisodeLoad>>,
+        first: &Traffic,
+        (warm_up, duration): (Span, Span),
+    ) -> Self {
+        let start = first.load().start();
+        let entries = (0..nodes.len()).filter(|service| direct[*service].is_some());
+        let entry = |service: usize| Entry {
+            service,
+            alone: graph.calls(service).is_empty() && graph.callers(service).is_empty(),
+        };
+        let edges = (0..nodes.len()).map(|from| vec![EdgeTally::default(); graph.calls(from).len()]).collect();
+        Self {
+            graph,
+            entries: entries.map(entry).collect(),
+            now: start,
+            end: start + duration,
+            bin: 0,
+            bin_end: start + first.load().interval(),
+            slot_end: start + first.slot(),
+            midnight: Timestamp::ZERO + DAY * ((start - Timestamp::ZERO).whole_steps(DAY) + 1),
+            counts_from: start + warm_up,
+            ledger: Ledger::with_room(usize::try_from(duration.whole_steps(DAY) + 2).unwrap_or(0)),
+            passed_on: vec![0.0; nodes.len()],
+            good: vec![1.0; nodes.len()],
+            tally: ClientTally::default(),
+            edges,
+            entered: vec![EdgeTally::default(); nodes.len()],
+            direct,
+            nodes,
+        }
+    }
+
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) const fn end(&self) -> Timestamp {
+        self.end
+    }
+
+    pub(crate) const fn slot_end(&self) -> Timestamp {
+        self.slot_end
+    }
+
+    /// Lets time pass until `until`, at most the end.
+    pub(crate) fn advance(&mut self, until: Timestamp) {
+        let until = until.min(self.end);
+        while self.now < until {
+            let event = self.next_event(until);
+            let next = self.meet(event);
+            self.pass(next);
+            self.turn();
+        }
+    }
+
+    fn next_event(&self, until: Timestamp) -> Timestamp {
+        let mut event = until.min(self.slot_end).min(self.midnight);
+        if self.counts_from > self.now {
+            event = event.min(self.counts_from);
+        }
+        self.nodes.iter().filter_map(|node| node.pods.next_ready()).fold(event, Timestamp::min)
+    }
+
+    fn direct_rate(&self, service: usize) -> f64 {
+        self.direct[service].and_then(|load| load.rates_per_s().get(self.bin)).copied().unwrap_or(0.0)
+    }
+
+    /// Sets every rate; answers with `event`, or with the moment before it at which a caller's backlog ends.
+    fn meet(&mut self, event: Timestamp) -> Timestamp {
+        let mut next = event;
+        for &service in self.graph.order() {
+            let called: f64 =
+                self.graph.callers(service).iter().map(|caller| self.passed_on[caller.from] * caller.each).sum();
+            let (direct, node) = (self.direct_rate(service), &mut self.nodes[service]);
+            // Adding nothing changes no bit.
+            let rate = direct + called;
+            let backlog = node.backlog;
+            let (waiting, world) = node.meet(rate);
+            let drained_in_s = waiting.drained_in_s(world, backlog);
+            self.passed_on[service] = if drained_in_s.is_some() { waiting.capacity() } else { waiting.rate_through() };
+            if let Some(seconds) = drained_in_s.filter(|_| !self.graph.calls(service).is_empty()) {
+                // Rounded up to a microsecond, so that nothing is left of the backlog.
+                next = next.min(self.now + Span::from_secs_f64(seconds) + Span::from_micros(1));
+            }
+        }
+        next
+    }
+
+    /// Lets the time until `next` pass at the rates that were set.
+    fn pass(&mut self, next: Timestamp) {
+        let (now, dt_s) = (self.now, (next - self.now).as_secs_f64());
+        for &service in self.graph.order() {
+            let node = &mut self.nodes[service];
+            let flow = node.pass(now, next);
+            self.good[service] = if flow.arrivals > 0.0 { 1.0 - flow.bad / flow.arrivals } else { 1.0 };
+            let lost = if flow.arrivals > 0.0 { (flow.dropped / flow.arrivals).min(1.0) } else { 0.0 };
+            self.book_calls(service, dt_s, lost);
+            if self.entries.iter().any(|entry| entry.service == service && entry.alone) {
+                self.book_requests(flow.arrivals, flow.bad);
+            }
+        }
+        self.graph.with_callees(&mut self.good);
+        for index in 0..self.entries.len() {
+            let Entry { service, alone } = self.entries[index];
+            if !alone {
+                let requests = self.direct_rate(service) * dt_s;
+                self.book_requests(requests, requests * (1.0 - self.good[service]));
+            }
+        }
+        self.now = next;
+    }
+
+    fn book_requests(&mut self, requests: f64, bad: f64) {
+        let terms = self.ledger.at(self.now);
+        terms.requests += requests;
+        terms.bad_requests += bad;
+        self.tally.offered += requests;
+        self.tally.bad += bad;
+    }
+
+    /// Counts the calls that `service` got, of which a share is `lost`.
+    fn book_calls(&mut self, service: usize, dt_s: f64, lost: f64) {
+        let direct = self.direct_rate(service) * dt_s;
+        self.entered[service].calls += direct;
+        self.entered[service].failed += direct * lost;
+        for caller in self.graph.callers(service) {
+            let calls = self.passed_on[caller.from] * caller.each * dt_s;
+            let edge = &mut self.edges[caller.from][caller.call];
+            edge.calls += calls;
+            edge.failed += calls * lost;
+        }
+    }
+
+    /// What changes at the moment that was reached.
+    fn turn(&mut self) {
+        if self.now == self.slot_end {
+            self.slot_end += self.nodes.first().map_or(DAY, |node| node.world.slot);
+            self.nodes.iter_mut().for_each(Node::turn_slot);
+        }
+        if self.now == self.bin_end {
+            let interval = self.direct.iter().flatten().next().map_or(DAY, |load| load.interval());
+            self.bin_end += interval;
+            self.bin += 1;
+        }
+        if self.now == self.midnight {
+            self.midnight += DAY;
+        }
+        if self.now == self.counts_from {
+            self.nodes.iter_mut().for_each(Node::forget_costs);
+            self.ledger = Ledger::with_room(usize::try_from((self.end - self.now).whole_steps(DAY) + 2).unwrap_or(0));
+        }
+        for node in &mut self.nodes {
+            node.pods.become_ready(self.now);
+        }
+    }
+
+    /// Books what is owed at the end.
+    pub(crate) fn settle(self) -> SettledNetwork {
+        let Self { nodes, now, ledger, direct, graph, .. } = self;
+        let mut imbalance = 0.0_f64;
+        let mut services = Vec::with_capacity(nodes.len());
+        for (service, node) in nodes.into_iter().enumerate() {
+            let SettledNode { ledger, imbalance: own, utilisation, arrived } = node.settle(now);
+            let offered = direct[service].filter(|_| graph.callers(service).is_empty());
+            let offered = offered.map_or(arrived, |load| load.offered_until(now));
+            imbalance = imbalance.max(own).max((offered - arrived).abs() / offered.max(1.0));
+            let total = ledger.total();
+            services.push(SettledService { days: ledger.into_days(), total, utilisation });
+        }
+        let mut days = ledger.into_days();
+        for (index, DayCosts { terms, .. }) in days.iter_mut().enumerate() {
+            let (requests, bad) = (terms.requests, terms.bad_requests);
+            services.iter().filter_map(|service| service.days.get(index)).for_each(|day| terms.add(&day.terms));
+            (terms.requests, terms.bad_requests) = (requests, bad);
+        }
+        SettledNetwork { days, services, imbalance }
+    }
+}

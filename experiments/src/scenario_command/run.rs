@@ -1,0 +1,165 @@
+//! `seatrial scenario run`: from a scenario to a run folder.
+//!
+//! | file | what |
+//! |---|---|
+//! | `scenario.toml` | the text that was run |
+//! | `summary.json` | costs, quantiles, where requests are; written last |
+//! | `timeline.json`, `timeline/*.parquet` | what happened by interval: services, clients, pools of nodes |
+//! | `log.parquet` | one row per event, if asked for |
+//! | `report/` | the page with its figures and tables |
+//!
+//! The same scenario and seed give the same bytes. The fluid kernel leaves a summary alone.
+
+mod report;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use seatrial_core::scaling::policies::Ingredients;
+use seatrial_core::time::Span;
+use seatrial_datasets::write_table;
+use seatrial_envs::app::{AppError, AppOutcome, fluid_app};
+use seatrial_envs::episode::Driver;
+use seatrial_envs::spec::{Inputs, KernelChoice, ScenarioSpec};
+use seatrial_envs::world::log::LogLevel;
+use seatrial_envs::world::{Options, Outcome, run_scenario};
+
+use super::arguments::LogWord;
+use super::outcome::{Quantiles, ScenarioSummary};
+use super::{LoadedScenario, ScenarioRunArgs, inputs, load, reading};
+use crate::commands::Shell;
+use crate::error::{ExperimentError, Result};
+use crate::run_folder::{write_atomic, write_json};
+
+/// Intervals of a timeline: enough to see a minute in an hour, few enough to draw.
+const MOST_INTERVALS: i64 = 480;
+
+pub(super) fn run(arguments: &ScenarioRunArgs, shell: &Shell) -> Result<()> {
+    let mut loaded = load(&arguments.file)?;
+    loaded.spec.seed = arguments.seed.unwrap_or(loaded.spec.seed);
+    let inputs = inputs::read(&loaded, &shell.trace_folders)?;
+    let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/scenario-{}", loaded.spec.name)));
+    check_folder(&folder)?;
+    let summary = match loaded.spec.kernel {
+        KernelChoice::Events => events(&loaded, &inputs, arguments.log, &folder)?,
+        KernelChoice::Fluid => flow(&loaded, &inputs)?,
+    };
+    write_atomic(&folder.join("scenario.toml"), loaded.text.as_bytes())?;
+    write_json(&folder.join("summary.json"), &summary)?;
+    tell_summary(&summary);
+    say!("{}", folder.join("summary.json").display());
+    Ok(())
+}
+
+/// A folder of an earlier run is written anew; anything else is left alone.
+fn check_folder(folder: &Path) -> Result<()> {
+    let empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    if empty || folder.join("scenario.toml").is_file() {
+        return Ok(());
+    }
+    Err(ExperimentError::Usage {
+        what: format!("{} holds something else than the run of a scenario", folder.display()),
+        next: "choose another --out".to_owned(),
+    })
+}
+
+fn events(loaded: &LoadedScenario, inputs: &Inputs, log: LogWord, folder: &Path) -> Result<ScenarioSummary> {
+    let spec = &loaded.spec;
+    let log = match log {
+        LogWord::Off => LogLevel::Off,
+        LogWord::Cluster => LogLevel::Cluster,
+        LogWord::Requests => LogLevel::Requests,
+    };
+    let options = Options { timeline: Some(interval(spec)), log, decisions: true, ..Options::default() };
+    let outcome = run_scenario(spec, inputs, &options).map_err(|error| failed(loaded, &error))?;
+    let summary = ScenarioSummary::of_events(spec, &outcome);
+    write_outcome(loaded, &outcome, folder)?;
+    Ok(summary)
+}
+
+fn failed(loaded: &LoadedScenario, error: &dyn std::fmt::Display) -> ExperimentError {
+    ExperimentError::Scenario(format!("{}: {error}", loaded.origin))
+}
+
+/// The scrape interval, doubled until the timeline is short enough.
+fn interval(spec: &ScenarioSpec) -> Span {
+    let (mut interval, duration) = (Span::from_secs_f64(spec.metrics.scrape_s), Span::from_secs_f64(spec.duration_s));
+    while duration.whole_steps(interval) > MOST_INTERVALS {
+        interval = interval * 2;
+    }
+    interval
+}
+
+fn write_outcome(loaded: &LoadedScenario, outcome: &Outcome, folder: &Path) -> Result<()> {
+    let place = |path: &Path, error: &dyn std::fmt::Display| ExperimentError::RunFolder {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    };
+    if let Some(timeline) = &outcome.timeline {
+        for (name, table) in tables::of_timeline(timeline).map_err(|error| place(folder, &error))? {
+            let path = folder.join("timeline").join(name);
+            create_parent(&path)?;
+            write_table(&path, &table, &[]).map_err(|error| place(&path, &error))?;
+        }
+        write_json(&folder.join("timeline.json"), timeline)?;
+        let run = report::run_of(loaded, outcome, timeline);
+        seatrial_reports::write::write_scenario(folder, &run)
+            .map_err(|error| ExperimentError::Report(error.to_string()))?;
+    }
+    if !outcome.log.is_empty() {
+        let path = folder.join("log.parquet");
+        let table = tables::of_log(&loaded.spec, &outcome.log).map_err(|error| place(&path, &error))?;
+        create_parent(&path)?;
+        write_table(&path, &table, &[]).map_err(|error| place(&path, &error))?;
+    }
+    Ok(())
+}
+
+fn create_parent(path: &Path) -> Result<()> {
+    path.parent()
+        .map_or(Ok(()), |parent| std::fs::create_dir_all(parent).map_err(ExperimentError::io("create", parent)))
+}
+
+fn flow(loaded: &LoadedScenario, inputs: &Inputs) -> Result<ScenarioSummary> {
+    let outcome = run_flow(&loaded.spec, inputs).map_err(|error| match error {
+        Flow::App(error) => failed(loaded, &error),
+        Flow::Strategy(service, error) => {
+            reading::refuse_key(loaded, &format!("services.{service}.autoscaling.strategy"), &error)
+        }
+    })?;
+    Ok(ScenarioSummary::of_flow(&loaded.spec, &outcome))
+}
+
+/// Why a flow could not be run.
+enum Flow {
+    App(AppError),
+    Strategy(String, String),
+}
+
+fn run_flow(spec: &ScenarioSpec, inputs: &Inputs) -> std::result::Result<AppOutcome, Flow> {
+    let app = fluid_app(spec, inputs, spec.seed).map_err(Flow::App)?;
+    let mut autoscalers = Vec::new();
+    for (name, service) in &spec.services {
+        let workload = spec.workload(service);
+        let ingredients = Ingredients { workload: &workload, weights: None };
+        let built = service.autoscaling.as_ref().map(|scaling| scaling.strategy.build(&ingredients)).transpose();
+        autoscalers.push(built.map_err(|error| Flow::Strategy(name.clone(), error.to_string()))?);
+    }
+    let drivers = autoscalers.iter().enumerate().map(|(id, autoscaler)| {
+        autoscaler.as_ref().map(|autoscaler| Driver { autoscaler, state: app.warm_state(id, autoscaler) })
+    });
+    app.run(drivers.collect()).map_err(Flow::App)
+}
+
+fn tell_summary(summary: &ScenarioSummary) {
+    let total = &summary.total;
+    let share = total.bad_fraction.map_or_else(String::new, |share| format!(" ({:.2} %)", 100.0 * share));
+    say!("requests     {:.0}, of which {:.0} bad{share}", total.requests, total.bad_requests);
+    if let Quantiles { p50_s: Some(p50_s), p95_s: Some(p95_s), p99_s: Some(p99_s), .. } = total.latency {
+        say!("latency      median {p50_s:.3} s, P95 {p95_s:.3} s, P99 {p99_s:.3} s");
+    }
+    say!("pod-seconds  {:.0}; {:.0} pods created or removed; J {:.0}", total.pod_seconds, total.changes, total.j);
+    for (kind, count) in &summary.marks {
+        say!("{kind:<12} {count}");
+    }
+}

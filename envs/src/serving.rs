@@ -59,8 +59,9 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 use seatrial_core::time::{Span, Timestamp};
 
+pub(crate) use build::source_seed;
 pub use error::ServingError;
-pub use event::{Event, Notice};
+pub use event::{Event, Happening, Notice};
 pub use totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
 
 use crate::cluster::change::PodChange;
@@ -99,6 +100,8 @@ pub struct Serving {
     latency: Latency,
     /// Waits of calls whose service began, in microseconds, where somebody asked for them.
     waits: Option<Histogram<u32>>,
+    /// What calls did since this was last asked, where somebody asks.
+    happenings: Option<Vec<Happening>>,
     names: Vec<String>,
 }
 
@@ -166,6 +169,7 @@ impl Serving {
             clients_closed: ClientTotals::default(),
             latency,
             waits: None,
+            happenings: None,
             names,
         }
     }

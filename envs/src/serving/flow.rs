@@ -10,9 +10,10 @@ use seatrial_core::time::Timestamp;
 use super::Serving;
 use super::callers::{jitter, of_try};
 use super::calls::{Call, NEVER, NONE, State};
-use super::event::{Event, Notice};
+use super::event::{Event, Happening, Notice};
 use super::server::Phase;
 use crate::events::{EventQueue, PastEvent};
+use crate::ids::ServiceId;
 
 impl Serving {
     /// The next request of a source begins.
@@ -256,6 +257,9 @@ impl Serving {
         let server = &mut self.servers[call.slot as usize];
         server.completed += 1;
         server.duration_us += sojourn.micros();
+        if let Some(happenings) = &mut self.happenings {
+            happenings.push(Happening::Completed { pod: server.pod, service: ServiceId(call.service) });
+        }
         if call.is_root() {
             self.answer_client(&call, is_late(call.first), now);
             return Ok(());
@@ -353,6 +357,9 @@ impl Serving {
             return Ok(());
         }
         self.clients.retries += u64::from(call.is_root());
+        if let Some(happenings) = &mut self.happenings {
+            happenings.push(Happening::Retried { service: ServiceId(call.service) });
+        }
         self.send(id, queue)
     }
 

@@ -6,7 +6,7 @@ use seatrial_core::time::Timestamp;
 
 use super::Serving;
 use super::calls::{Call, NONE, State};
-use super::event::Event;
+use super::event::Happening;
 use super::server::Phase;
 use super::totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
 use crate::ids::ServiceId;
@@ -32,17 +32,16 @@ impl Serving {
         }
     }
 
-    /// The slot of the pod that an event is about, if it is about one and not stale.
-    #[must_use]
-    pub fn slot_of(&self, event: &Event) -> Option<usize> {
-        let slot = match *event {
-            Event::Done { call, generation } => {
-                self.calls.is_alive(call, generation).then(|| self.calls.get(call).slot).filter(|slot| *slot != NONE)
-            }
-            Event::Departure { slot, .. } => Some(slot),
-            Event::Arrival { .. } | Event::Deadline { .. } | Event::Retry { .. } => None,
-        };
-        slot.map(|slot| slot as usize)
+    /// From now on it is kept what single calls do, until [`Self::take_happenings`] takes it.
+    pub fn watch_happenings(&mut self) {
+        if self.happenings.is_none() {
+            self.happenings = Some(Vec::new());
+        }
+    }
+
+    /// What single calls did since this was last asked, in order; nothing unless they are watched.
+    pub fn take_happenings(&mut self) -> impl Iterator<Item = Happening> {
+        self.happenings.iter_mut().flat_map(|happenings| happenings.drain(..))
     }
 
     /// Calls in the pod of a slot, in service, queued at it, or waiting in it for calls of their own.

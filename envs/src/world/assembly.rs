@@ -15,7 +15,7 @@ use super::costs::{Books, seconds_after};
 use super::decisions::Scaler;
 use super::faults::Fault;
 use super::latency::Latencies;
-use super::log::Log;
+use super::log::{Log, LogLevel};
 use super::memory::Memory;
 use super::outcome::{Conservation, Outcome, ServiceOutcome};
 use super::recorder::{Recorder, ids};
@@ -25,7 +25,7 @@ use crate::events::{EventQueue, PastEvent};
 use crate::ids::ServiceId;
 use crate::load::Traffic;
 use crate::scenario::{MetricsPipeline, Scenario};
-use crate::serving::{Serving, ServingError};
+use crate::serving::{Serving, ServingError, source_seed};
 use crate::spec::{Inputs, ScenarioSpec, ServiceSpec, SourceLoad};
 use crate::telemetry::Telemetry;
 
@@ -64,6 +64,9 @@ impl World {
         if !options.latencies {
             serving.leave_out_latencies();
         }
+        if options.log == LogLevel::Requests {
+            serving.watch_happenings();
+        }
         Ok(Self {
             serving,
             telemetry: Telemetry::new(&spec.metrics, services.len(), start, spec.seed)?,
@@ -99,7 +102,8 @@ impl World {
             }
             if service.autoscaling.is_some() {
                 let error = |error| WorldError::Strategy { service: name.clone(), error };
-                self.scalers[index] = Some(scaler(spec, service, sources, options).map_err(error)?);
+                let past = history(sources, Span::from_secs_f64(spec.metrics.lag_s), &self.telemetry);
+                self.scalers[index] = Some(scaler(spec, service, &past, options).map_err(error)?);
             }
         }
         Ok(())
@@ -209,12 +213,13 @@ fn entries(spec: &ScenarioSpec) -> Vec<ServiceId> {
 }
 
 /// The sources of each service at which all of them have rates.
-fn past_of(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Vec<Traffic>>, WorldError> {
+pub(super) fn past_of(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Vec<Traffic>>, WorldError> {
     let scenario = Scenario {
         metrics: MetricsPipeline {
             scrape_s: spec.metrics.scrape_s,
             lag_s: spec.metrics.lag_s,
-            lost_scrape_probability: spec.metrics.lost_scrape_probability,
+            // Scrapes are lost for all sources together: telemetry knows which.
+            lost_scrape_probability: 0.0,
         },
         ..Scenario::protocol_p1()
     };
@@ -223,7 +228,7 @@ fn past_of(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Vec<Traffic>>, Wo
     for (source_index, (entry, load)) in entries(spec).into_iter().zip(&inputs.loads).enumerate() {
         match load {
             SourceLoad::Rates(load) => {
-                let traffic = Traffic::new(&scenario, load, spec.seed);
+                let traffic = Traffic::new(&scenario, load, source_seed(spec.seed, source_index));
                 let failed = |error| ServingError::Load { source_index, error };
                 past[entry.index()].push(traffic.map_err(failed)?);
             }
@@ -237,7 +242,7 @@ fn past_of(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Vec<Traffic>>, Wo
 fn scaler(
     spec: &ScenarioSpec,
     service: &ServiceSpec,
-    sources: &[Traffic],
+    past: &[PastSlot],
     options: &Options<'_>,
 ) -> Result<Scaler, seatrial_core::scaling::config::ConfigError> {
     let workload = workload(spec, service);
@@ -246,14 +251,15 @@ fn scaler(
     let missing = seatrial_core::scaling::config::ConfigError::Missing { id: "autoscaling", what: "a strategy" };
     let autoscaler = strategy.ok_or(missing)?.build(&ingredients)?;
     let mut state = autoscaler.initial_state();
-    for slot in history(sources, workload.metric_lag) {
-        autoscaler.absorb(&slot, &mut state);
+    for slot in past {
+        autoscaler.absorb(slot, &mut state);
     }
     Ok(Scaler::new(autoscaler, state, service.replicas))
 }
 
-/// Slots older than the one that the first decision sees; of several sources those that all of them know, summed.
-fn history(sources: &[Traffic], lag: Span) -> Vec<PastSlot> {
+/// Slots older than the one that the first decision sees; of several sources those that all of them know, summed. Those whose
+/// scrapes were lost are missing.
+pub(super) fn history(sources: &[Traffic], lag: Span, telemetry: &Telemetry) -> Vec<PastSlot> {
     let mut all = sources.iter().map(|traffic| traffic.warm_up(lag).collect::<Vec<PastSlot>>());
     let Some(mut sum) = all.next() else { return Vec::new() };
     for slots in all {
@@ -262,6 +268,9 @@ fn history(sources: &[Traffic], lag: Span) -> Vec<PastSlot> {
         for (slot, other) in sum.iter_mut().zip(&slots[slots.len() - shared..]) {
             slot.arrival_rate = slot.arrival_rate.zip(other.arrival_rate).map(|(one, other)| one + other);
         }
+    }
+    for slot in &mut sum {
+        slot.arrival_rate = slot.arrival_rate.filter(|_| !telemetry.misses(slot.end));
     }
     sum
 }

@@ -1,6 +1,9 @@
 //! Whole worlds: what they record changes nothing, forks and steps lead to the same bytes, requests are conserved, guards fire.
 
 mod forks;
+mod logged;
+mod overlaps;
+mod past;
 mod random;
 mod scaled;
 

@@ -52,7 +52,7 @@ impl Fault {
             }
             FaultSpec::Slowdown { service: name, speed, at_s, for_s } => {
                 let what = What::Slowdown { service: service(name)?, speed: *speed };
-                (what, *at_s, Some(*for_s), format!("pods of {name} run at speed {speed}"))
+                (what, *at_s, Some(*for_s), format!("{name} runs at speed {speed}"))
             }
         };
         let ends = for_s.map(|for_s| seconds_after(start, at_s + for_s));

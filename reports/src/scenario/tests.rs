@@ -18,7 +18,7 @@ fn the_page_is_self_contained_and_says_everything() {
         "default-src 'none'",
         "width=device-width",
         "Seatrial scenario · events kernel · 30 min · seed 7",
-        "% bad, P95 410 ms, ",
+        "% bad, P95 410 ms of those answered, ",
         "P99 1.9 s, P99.9 4.2 s.",
         "requests offered = ",
         "Synthetic data of a test: no result.",

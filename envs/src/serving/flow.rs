@@ -8,7 +8,7 @@ use seatrial_core::rand::{Stream, draw};
 use seatrial_core::time::Timestamp;
 
 use super::Serving;
-use super::callers::{jitter, of_try};
+use super::callers::jitter;
 use super::calls::{Call, NEVER, NONE, State};
 use super::event::{Event, Happening, Notice};
 use super::server::Phase;
@@ -43,6 +43,7 @@ impl Serving {
             slot: NONE,
             generation: 0,
             place: 0,
+            path: 0,
             pending: 0,
             next_edge: 0,
             edge: service,
@@ -80,7 +81,7 @@ impl Serving {
         service.count.arrived += 1;
         let servers = &self.servers;
         let picked = service.balancer.pick(
-            || draw(self.seed, Stream::Balancing, call.request, of_try(call.place, call.attempt)),
+            || draw(self.seed, Stream::Balancing, call.request, call.luck()),
             |slot| servers[slot as usize].present,
         );
         match picked {
@@ -313,7 +314,7 @@ impl Serving {
         if !call.is_root() && !self.calls.is_alive(call.parent, call.parent_generation) {
             return Ok(());
         }
-        let draw = || jitter(self.seed, call.request, call.place, call.attempt);
+        let draw = || jitter(self.seed, call.request, call.luck());
         if let Some(delay) = self.callers[caller as usize].retry(call.attempt, now, draw) {
             return self.retry_after(call, now + delay, queue);
         }

@@ -12,7 +12,7 @@
 //! | `server` | a pod: limited processor sharing by a virtual clock |
 //! | `balancer` | which pod a call goes to |
 //! | `pods` | what pods do to what they serve |
-//! | `report`, `latency` | what is counted, and whether the books balance |
+//! | `report`, `latency`, `books` | what is counted, and whether the books balance |
 //!
 //! A *request* is a client's wish, judged once; a *call* is one try to be served at a service, a client's or another service's.
 //! Everything is a pure function of scenario, seed and the changes of pods: arrivals, sizes, branches and delays of retries are
@@ -36,6 +36,7 @@
 
 mod arrivals;
 mod balancer;
+mod books;
 mod build;
 mod callers;
 mod calls;

@@ -18,7 +18,7 @@ fn the_page_is_self_contained_and_says_everything() {
         "default-src 'none'",
         "width=device-width",
         "Seatrial scenario · events kernel · 30 min · seed 7",
-        "% bad, P95 410 ms of those answered, ",
+        "% bad, P95 410 ms, ",
         "P99 1.9 s, P99.9 4.2 s.",
         "requests offered = ",
         "Synthetic data of a test: no result.",
@@ -43,7 +43,7 @@ fn runs_of_all_shapes_have_a_page() {
     }
     let dead = rendered(&sample::dead(40));
     assert!(
-        dead.contains("100.00 % bad, P95 –") && dead.contains("P50 –, P95 –, P99 –, P99.9 –."),
+        dead.contains("100.00 % bad, P95 – of those answered") && dead.contains("P50 –, P95 –, P99 –, P99.9 –."),
         "no zero for what is absent"
     );
     let marked = rendered(&sample::marked());

@@ -323,6 +323,7 @@ fn side(scene: &mut Scene, frame: &Frame, words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::sample;
 
     #[test]
     fn what_is_absent_is_a_gap() {
@@ -331,12 +332,6 @@ mod tests {
         assert_eq!(lines, [vec![(1.0, 1.0), (2.0, 2.0)], vec![(4.0, 3.0)]]);
         assert!(pieces(&[None, None], |_, y| (0.0, y)).is_empty());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::sample;
 
     #[test]
     fn nothing_stands_before_the_moment_at_which_it_was_seen() {
@@ -345,8 +340,7 @@ mod tests {
         let frame = Frame { left: 0.0, right: 600.0, top: 0.0, bottom: 1.0 };
         let drawn = ends(&stretches, &stretches.time(), &frame);
         // The end of the first of six intervals stands for the time before it, too.
-        let expected =
-            [(0.0, 200.0), (200.0, 300.0), (300.0, 400.0), (400.0, 500.0), (500.0, 600.0), (600.0, 600.0)];
+        let expected = [(0.0, 200.0), (200.0, 300.0), (300.0, 400.0), (400.0, 500.0), (500.0, 600.0), (600.0, 600.0)];
         assert_eq!(drawn.len(), expected.len());
         for (drawn, expected) in drawn.iter().zip(expected) {
             assert!((drawn.0 - expected.0).abs() < 1e-6 && (drawn.1 - expected.1).abs() < 1e-6, "{drawn:?}");

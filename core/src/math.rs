@@ -8,7 +8,7 @@ mod single;
 
 pub use normal::{normal_cdf, normal_quantile};
 pub use queueing::{erlang_c, wait_exceeds};
-pub use single::{ln_f32, sigmoid_f32, tanh_f32};
+pub use single::{ln_f32, ln_f32_lanes, sigmoid_f32, tanh_f32};
 
 /// Natural exponential.
 #[must_use]

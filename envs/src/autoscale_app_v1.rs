@@ -126,6 +126,7 @@ fn ground(
         step_s: world.step.as_secs_f64(),
         termination_s: world.termination.as_secs_f64(),
         lag_slots,
+        lag: world.slot * i64::try_from(lag_slots).unwrap_or(0),
     })
 }
 

@@ -30,7 +30,7 @@ use crate::fluid::world::World;
 use crate::load::LoadError;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::spec::lower::LowerError;
-use env::{Fleet, Shared};
+use env::{Fleet, Shared, TOGETHER};
 use rows::Ground;
 use tables::{StartUpTable, WaitTable};
 
@@ -128,6 +128,7 @@ impl AutoscaleV1 {
                 step_s: world.step.as_secs_f64(),
                 termination_s: world.termination.as_secs_f64(),
                 lag_slots: loads.lag_slots(),
+                lag: world.slot * i64::try_from(loads.lag_slots()).unwrap_or(0),
             },
             initial_rate_per_pod: scenario.initial_rate_per_pod,
             loads,
@@ -226,17 +227,23 @@ impl VectorEnv for AutoscaleV1 {
     /// # Panics
     /// If the buffers have fewer rows than there are environments: a bug of the caller.
     fn step(&mut self, actions: ArrayView1<'_, u32>, out: &mut StepBuffers<'_>) {
-        for env in 0..self.len() {
-            let mut row = [0.0; OBSERVATION_LEN];
-            out.costs[env] = self.fleet.step(&self.shared, env, actions[env], &mut row);
-            out.terminated[env] = false;
-            let over = self.fleet.is_over(env);
-            out.truncated[env] = over;
-            if over {
-                write(&mut out.final_observations, env, &row);
-                self.fleet.begin(&self.shared, env, &mut row);
+        let (envs, shared) = (self.len(), &self.shared);
+        for first in (0..envs).step_by(TOGETHER) {
+            let together = first..(first + TOGETHER).min(envs);
+            let StepBuffers { observations, costs, .. } = out;
+            let observe = |env: usize, values: &[f32; OBSERVATION_LEN]| write(observations, env, values);
+            let cost = |env: usize, cost: f64| costs[env] = cost;
+            self.fleet.step(shared, together.clone(), |env| actions[env], (observe, cost));
+            for env in together {
+                let over = self.fleet.is_over(env);
+                (out.terminated[env], out.truncated[env]) = (false, over);
+                if over {
+                    out.final_observations.row_mut(env).assign(&out.observations.row(env));
+                    let mut row = [0.0; OBSERVATION_LEN];
+                    self.fleet.begin(shared, env, &mut row);
+                    write(&mut out.observations, env, &row);
+                }
             }
-            write(&mut out.observations, env, &row);
         }
     }
 }

@@ -318,7 +318,7 @@ impl World {
         let clients = self.serving.client_totals();
         let application =
             Totals { requests: clients.offered, bad: clients.bad, drops: clients.failed, ..Totals::default() };
-        let application = services.iter().fold(application, |sum, service| sum.with_pods_of(service));
+        let application = services.iter().fold(application, Totals::with_pods_of);
         self.books.close(now, services.into_iter().chain([application]));
     }
 

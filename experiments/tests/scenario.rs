@@ -14,6 +14,8 @@ mod names;
 mod page;
 #[path = "scenario/short.rs"]
 mod short;
+#[path = "scenario/surroundings.rs"]
+mod surroundings;
 
 use seatrial_experiments::scenario_command::GALLERY;
 

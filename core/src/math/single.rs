@@ -4,9 +4,15 @@
 ///
 /// Zero, negative and subnormal input is clamped to the smallest normal number (about −87.3), NaN stays NaN.
 #[must_use]
-#[expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "bits of a float")]
+#[inline]
 pub fn ln_f32(x: f32) -> f32 {
-    let bits = if x.is_nan() { return x } else { x.max(f32::MIN_POSITIVE).to_bits() };
+    if x.is_nan() { x } else { ln_of_bits(x.max(f32::MIN_POSITIVE).to_bits()) }
+}
+
+/// Of the bits of a positive normal number.
+#[inline]
+#[expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "bits of a float")]
+fn ln_of_bits(bits: u32) -> f32 {
     // Split x = 2^e · m with m in [2/3, 4/3): Cephes' reduction.
     let shifted = bits.wrapping_sub(0x3f2a_aaab);
     let exponent = (shifted as i32 >> 23) as f32;
@@ -16,6 +22,20 @@ pub fn ln_f32(x: f32) -> f32 {
     let z = s * s;
     let series = s * z * (0.666_666_6 + z * (0.400_000_1 + z * (0.285_714_3 + z * 0.222_222_2)));
     exponent * 9.058_001e-6 + (2.0 * s + series) + exponent * 0.693_138_1
+}
+
+/// [`ln_f32`] of each, bit for bit; NaN aside there is no branch, so that lanes are computed side by side.
+#[must_use]
+#[inline]
+pub fn ln_f32_lanes<const LANES: usize>(xs: [f32; LANES]) -> [f32; LANES] {
+    let mut lns = [0.0; LANES];
+    for (ln, x) in lns.iter_mut().zip(xs) {
+        *ln = ln_of_bits(x.max(f32::MIN_POSITIVE).to_bits());
+    }
+    for (ln, x) in lns.iter_mut().zip(xs) {
+        *ln = if x.is_nan() { x } else { *ln };
+    }
+    lns
 }
 
 /// Logistic function, from `libm::expf`.
@@ -33,6 +53,16 @@ pub fn tanh_f32(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lanes_are_the_function_to_the_bit() {
+        let mut x = 1e-8_f32;
+        while x < 1e9 {
+            let xs = [x, -x, 0.0, x + 1.0, f32::NAN, f32::INFINITY, 1e-42, 1.0];
+            assert_eq!(ln_f32_lanes(xs).map(f32::to_bits), xs.map(|x| ln_f32(x).to_bits()));
+            x *= 1.37;
+        }
+    }
 
     #[test]
     fn ln_is_close_to_libm() {

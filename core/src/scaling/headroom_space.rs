@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::forecast::{LEVEL_COUNT, MEDIAN, Quantiles};
-use crate::math::{self, ln_f32};
+use crate::math::{self, ln_f32, ln_f32_lanes};
 use crate::observe::{Bounds, START_UP_BUCKETS};
 use crate::time::Timestamp;
 
@@ -214,10 +214,10 @@ impl HeadroomMemory {
 
     /// Folds in a decision's inputs and answers with the logarithm of the load (the last known one if it is missing).
     #[inline]
-    fn push(&mut self, inputs: &HeadroomInputs) -> f32 {
+    fn push(&mut self, inputs: &HeadroomInputs, ln_known_load: f32) -> f32 {
         let first = self.seen == 0;
         let ln_load = match inputs.load {
-            Some(load) => ln_f32(load.max(LEAST_RATIO)),
+            Some(_) => ln_known_load,
             None if first => inputs.ln_forecast[MEDIAN],
             None => self.ln_loads[0],
         };
@@ -260,19 +260,19 @@ impl HeadroomMemory {
         }
     }
 
-    /// ln(latency / least latency of late); 0 if missing.
+    /// Latency / least latency of late; 1 if missing.
     #[inline]
-    fn latency(&mut self, seconds: Option<f32>) -> f32 {
+    fn latency_ratio(&mut self, seconds: Option<f32>) -> f32 {
         match seconds.filter(|seconds| *seconds > 0.0) {
             Some(seconds) if self.least_latency_s > 0.0 => {
                 self.least_latency_s = (self.least_latency_s * LATENCY_FORGETTING).min(seconds);
-                ln_f32(seconds / self.least_latency_s)
+                seconds / self.least_latency_s
             }
             Some(seconds) => {
                 self.least_latency_s = seconds;
-                0.0
+                1.0
             }
-            None => 0.0,
+            None => 1.0,
         }
     }
 }
@@ -282,17 +282,26 @@ impl HeadroomMemory {
 /// # Panics
 /// If `out` is shorter than [`OBSERVATION_LEN`]: a bug of the caller.
 pub fn encode(inputs: &HeadroomInputs, memory: &mut HeadroomMemory, out: &mut [f32]) {
-    let ln_load = memory.push(inputs);
-    let [ln_p5, _, ln_p25, ln_p50, ln_p75, ln_p90, ln_p95, ln_p99] = inputs.ln_forecast;
     let asked = inputs.asked.max(1);
-    let ln_capacity = ln_f32(inputs.capacity_lower.max(LEAST_RATIO));
-    // Without a ready pod the utilisation is that of half a pod: as bad as it gets, and finite.
-    let ln_ready_capacity = ln_capacity + ln_f32(float(inputs.ready).max(0.5));
+    // Without a ready pod the utilisation is that of half a pod: as bad as it gets, and finite. ln 1 is exactly 0.
+    let [ln_known_load, ln_capacity, ln_ready, ln_asked, ln_bad, ln_latency, ..] = ln_f32_lanes([
+        inputs.load.unwrap_or(1.0).max(LEAST_RATIO),
+        inputs.capacity_lower.max(LEAST_RATIO),
+        float(inputs.ready).max(0.5),
+        float(asked),
+        inputs.bad_ratio.map_or(1.0, |bad| 1.0 + 100.0 * bad),
+        memory.latency_ratio(inputs.mean_latency_s),
+        1.0,
+        1.0,
+    ]);
+    let ln_load = memory.push(inputs, ln_known_load);
+    let [ln_p5, _, ln_p25, ln_p50, ln_p75, ln_p90, ln_p95, ln_p99] = inputs.ln_forecast;
+    let ln_ready_capacity = ln_capacity + ln_ready;
     let ages = &inputs.starting_by_age;
     let values = [
         ln_load - ln_ready_capacity,
         ln_p50 - ln_ready_capacity,
-        ln_capacity + ln_f32(float(asked)) - ln_p50,
+        ln_capacity + ln_asked - ln_p50,
         ln_p50 - ln_capacity,
         ln_p50 - ln_load,
         ln_p75 - ln_p50,
@@ -307,8 +316,8 @@ pub fn encode(inputs: &HeadroomInputs, memory: &mut HeadroomMemory, out: &mut [f
         ratio(ages[6].saturating_add(ages[7]), asked),
         ratio(inputs.ready, asked),
         ratio(inputs.asked, inputs.bounds.max.max(1)),
-        inputs.bad_ratio.map_or(0.0, |bad| ln_f32(1.0 + 100.0 * bad) * (1.0 / 4.615_120_5)),
-        memory.latency(inputs.mean_latency_s),
+        ln_bad * (1.0 / 4.615_120_5),
+        ln_latency,
         ln_load - memory.ln_loads[1],
         ln_load - memory.ln_loads[4],
         ln_load - memory.ln_mean_load,
@@ -318,10 +327,26 @@ pub fn encode(inputs: &HeadroomInputs, memory: &mut HeadroomMemory, out: &mut [f
         seconds_between(memory.last_change, inputs.now) * (1.0 / 600.0),
         if inputs.load.is_none() { 1.0 } else { 0.0 },
     ];
-    for ((out, value), (low, high)) in out[..OBSERVATION_LEN].iter_mut().zip(values).zip(OBSERVATION_BOUNDS) {
-        // Unlike `clamp`, this also brings NaN (from inputs that are not numbers) into the bounds.
-        *out = value.max(low).min(high);
+    for (index, out) in out[..OBSERVATION_LEN].iter_mut().enumerate() {
+        // Unlike `clamp`, this also brings NaN (from inputs that are not numbers) into the bounds; unlike `max` and `min`, it is one
+        // instruction for four of them.
+        let value = if values[index] > LOWEST[index] { values[index] } else { LOWEST[index] };
+        *out = if value < HIGHEST[index] { value } else { HIGHEST[index] };
     }
+}
+
+/// The bounds by side.
+const LOWEST: [f32; OBSERVATION_LEN] = side(true);
+const HIGHEST: [f32; OBSERVATION_LEN] = side(false);
+
+const fn side(low: bool) -> [f32; OBSERVATION_LEN] {
+    let mut side = [0.0; OBSERVATION_LEN];
+    let mut index = 0;
+    while index < OBSERVATION_LEN {
+        side[index] = if low { OBSERVATION_BOUNDS[index].0 } else { OBSERVATION_BOUNDS[index].1 };
+        index += 1;
+    }
+    side
 }
 
 /// Replicas that `action` asks for: factor × `median_rate` / `capacity_lower`, rounded up; action 0 keeps `present`.
@@ -338,9 +363,9 @@ pub fn replicas_for(action: usize, median_rate: f64, capacity_lower: f64, presen
 }
 
 #[inline]
-fn shift(values: &mut [f32; MATURITY], youngest: f32) {
-    values.copy_within(..MATURITY - 1, 1);
-    values[0] = youngest;
+const fn shift(values: &mut [f32; MATURITY], youngest: f32) {
+    let [a, b, c, d, e, f, _] = *values;
+    *values = [youngest, a, b, c, d, e, f];
 }
 
 #[inline]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use seatrial_core::math;
 use seatrial_core::rand::{Stream, derive_seed, uniform};
 use seatrial_core::scaling::headroom_space::OBSERVATION_LEN;
+use seatrial_core::time::Timestamp;
 
 use super::loads::{AppLoad, AppLoads};
 use crate::app::service_seed;
@@ -40,14 +41,19 @@ impl Shared {
         self.grounds.len()
     }
 
+    /// Beginning of a slot.
+    fn now(&self, load: &AppLoad, slot: usize) -> Timestamp {
+        load.start + self.grounds[0].world.step * i64::try_from(slot).unwrap_or(i64::MAX)
+    }
+
     /// The decision of a service at the beginning of a slot.
     #[inline]
-    fn moment<'a>(&self, load: &'a AppLoad, service: usize, slot: usize) -> Moment<'a> {
+    fn moment<'a>(&self, load: &'a AppLoad, service: usize, (slot, now): (usize, Timestamp)) -> Moment<'a> {
         let (services, ground) = (self.services(), &self.grounds[service]);
         let visible = &load.slots[(slot - 1 - ground.lag_slots) * services + service];
         let called = !self.graph.callers(service).is_empty();
         Moment {
-            now: load.start + ground.world.step * i64::try_from(slot).unwrap_or(i64::MAX),
+            now,
             slot,
             row: &load.slots[slot * services + service],
             nominal: if called { visible.rate * ground.step_s } else { 0.0 },
@@ -160,11 +166,11 @@ impl Fleet {
     pub(super) fn step(&mut self, shared: &Shared, application: usize, action: impl Fn(usize) -> u32) -> f64 {
         let Clock { load, slot, .. } = self.clocks[application];
         let load = &shared.loads.loads[load];
-        let first = application * self.services;
+        let (first, now) = (application * self.services, shared.now(load, slot));
         let (mut pod_s, mut changed) = (0.0, 0);
         for (service, ground) in shared.grounds.iter().enumerate() {
             let row = first + service;
-            let moment = shared.moment(load, service, slot);
+            let moment = shared.moment(load, service, (slot, now));
             let changes = self.rows.decide(ground, row, &moment, (action(row), self.lucks[row]));
             pod_s += self.rows.pod_seconds(ground, row, &changes);
             changed += changes.created + changes.removed;
@@ -201,15 +207,12 @@ impl Fleet {
         &mut self,
         shared: &Shared,
         application: usize,
-        mut write: impl FnMut(usize, &[f32; OBSERVATION_LEN]),
+        write: impl FnMut(usize, &[f32; OBSERVATION_LEN]),
     ) {
         let Clock { load, slot, .. } = self.clocks[application];
-        let load = &shared.loads.loads[load];
-        for (service, ground) in shared.grounds.iter().enumerate() {
-            let row = application * self.services + service;
-            let mut values = [0.0; OBSERVATION_LEN];
-            self.rows.observe(ground, row, &shared.moment(load, service, slot), &mut values);
-            write(row, &values);
-        }
+        let (load, first) = (&shared.loads.loads[load], application * self.services);
+        let now = shared.now(load, slot);
+        let at = |row: usize| (&shared.grounds[row - first], shared.moment(load, row - first, (slot, now)));
+        self.rows.observe(first..first + self.services, at, write);
     }
 }

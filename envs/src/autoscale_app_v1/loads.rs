@@ -101,6 +101,6 @@ impl AppLoads {
     /// The load and first slot of an episode of `steps` decisions for a draw in (0, 1): all beginnings are alike.
     pub(super) fn beginning(&self, steps: usize, unit: f64) -> (usize, usize) {
         let rooms = self.loads.iter().map(|load| (load.first, load.count.saturating_sub(load.first + steps)));
-        crate::autoscale_v1::loads::drawn(rooms, unit)
+        crate::autoscale_v1::loads::drawn(&rooms, unit)
     }
 }

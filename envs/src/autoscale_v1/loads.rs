@@ -20,7 +20,7 @@ pub struct TrainingLoad {
 }
 
 /// What an environment needs to know at the decision at the beginning of a slot and in that slot: one cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// True requests per second in this slot.
@@ -153,12 +153,13 @@ impl TrainingLoads {
 
     /// The load and first slot of an episode of `steps` decisions for a draw in (0, 1): all beginnings are alike.
     pub(super) fn beginning(&self, steps: usize, unit: f64) -> (usize, usize) {
-        drawn(self.loads.iter().map(|load| (load.first, load.slots.len().saturating_sub(load.first + steps))), unit)
+        let rooms = self.loads.iter().map(|load| (load.first, load.slots.len().saturating_sub(load.first + steps)));
+        drawn(&rooms, unit)
     }
 }
 
 /// Which load and slot a draw in (0, 1) means, from the first slot of each load and how many beginnings it has room for.
-pub(crate) fn drawn(rooms: impl Iterator<Item = (usize, usize)> + Clone, unit: f64) -> (usize, usize) {
+pub(crate) fn drawn(rooms: &(impl Iterator<Item = (usize, usize)> + Clone), unit: f64) -> (usize, usize) {
     let total: usize = rooms.clone().map(|(_, room)| room).sum();
     #[expect(
         clippy::cast_precision_loss,

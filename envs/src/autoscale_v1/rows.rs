@@ -3,14 +3,16 @@
 //! A row is one workload; who owns the rows knows their loads and clocks. Guard, capacity estimate and encoding are the core's own,
 //! asked without an observation around their numbers; the kernel's are those of [`crate::fluid`] but for the tables.
 
+use core::ops::Range;
+
 use seatrial_core::observe::{CapacityEstimate, CapacityEstimator, START_UP_BUCKETS, Sample, SeenSlot, Workload};
 use seatrial_core::scaling::guard::{Guard, GuardState, Guarded};
 use seatrial_core::scaling::headroom_space::{self, HeadroomInputs, HeadroomMemory, OBSERVATION_LEN};
-use seatrial_core::time::Timestamp;
+use seatrial_core::time::{Span, Timestamp};
 
 use super::loads::Slot;
 use super::tables::{StartUpTable, WaitTable};
-use crate::fluid::metrics::SlotSums;
+use crate::fluid::metrics::{SlotMetrics, SlotSums};
 use crate::fluid::queue::Flow;
 use crate::fluid::world::World;
 
@@ -24,6 +26,8 @@ pub(crate) struct Ground {
     pub(crate) step_s: f64,
     pub(crate) termination_s: f64,
     pub(crate) lag_slots: usize,
+    /// The same as a span.
+    pub(crate) lag: Span,
 }
 
 /// The pods and the queue of a row; the starting ones lie in [`Rows::starting`], oldest first.
@@ -55,7 +59,7 @@ struct Visible {
 }
 
 /// What a decision changed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Changes {
     pub(crate) created: u32,
     pub(crate) removed: u32,
@@ -81,6 +85,8 @@ pub(crate) struct Rows {
     starting: Vec<Start>,
     /// Sums of the youngest slots: as many per row as the lag needs, by slot number modulo that.
     sums: Vec<SlotSums>,
+    /// What the last look saw.
+    metrics: Vec<Option<SlotMetrics>>,
     visible: Vec<Visible>,
     estimators: Vec<CapacityEstimator>,
     guards: Vec<GuardState>,
@@ -98,6 +104,7 @@ impl Rows {
             clusters: vec![Cluster::default(); rows],
             starting: vec![Start::default(); rows * most],
             sums: vec![SlotSums::default(); rows * kept],
+            metrics: vec![None; rows],
             visible: vec![Visible::default(); rows],
             estimators: vec![CapacityEstimator::new(workload); rows],
             guards: vec![GuardState::default(); rows],
@@ -229,39 +236,71 @@ impl Rows {
         cluster.ready += done;
     }
 
-    /// Reads the metrics that are visible at the next decision, updates the estimate and writes the observation.
+    /// Reads the metrics that are visible at the next decisions of `rows`, updates the estimates and hands out the observations.
+    ///
+    /// Each of the three is done for all rows before the next: divisions and roots that follow from each other within a row
+    /// overlap with those of its neighbours.
     #[inline]
-    pub(crate) fn observe(
+    pub(crate) fn observe<'a>(
         &mut self,
-        ground: &Ground,
-        row: usize,
-        moment: &Moment<'_>,
-        out: &mut [f32; OBSERVATION_LEN],
+        rows: Range<usize>,
+        at: impl Fn(usize) -> (&'a Ground, Moment<'a>),
+        mut write: impl FnMut(usize, &[f32; OBSERVATION_LEN]),
     ) {
-        let Moment { now, slot, row: known, nominal } = *moment;
+        for row in rows.clone() {
+            let (ground, moment) = at(row);
+            self.metrics[row] = self.look(ground, row, &moment);
+        }
+        for row in rows.clone() {
+            let (ground, moment) = at(row);
+            self.estimate(ground, row, &moment);
+        }
+        for row in rows {
+            let (ground, moment) = at(row);
+            let mut values = [0.0; OBSERVATION_LEN];
+            self.encode(ground, row, &moment, &mut values);
+            write(row, &values);
+        }
+    }
+
+    /// The metrics that are visible at a decision.
+    #[inline]
+    fn look(&self, ground: &Ground, row: usize, moment: &Moment<'_>) -> Option<SlotMetrics> {
+        let Moment { slot, row: known, nominal, .. } = *moment;
         let sums = &self.sums[self.place(row, slot - 1 - ground.lag_slots)];
-        let end = now - ground.world.slot * i64::try_from(ground.lag_slots).unwrap_or(0);
-        let metrics = (!known.visible_per_s.is_nan()).then(|| {
+        (!known.visible_per_s.is_nan()).then(|| {
             let came = if nominal > 0.0 { sums.arrivals / nominal } else { 1.0 };
             sums.show(&ground.world, ground.step_s, known.visible_per_s * came, known.visible_deviate)
-        });
-        let seen = metrics.map(|metrics| SeenSlot {
+        })
+    }
+
+    /// Folds them into the estimate of capacity.
+    #[inline]
+    fn estimate(&mut self, ground: &Ground, row: usize, moment: &Moment<'_>) {
+        let end = moment.now - ground.lag;
+        let metrics = &self.metrics[row];
+        let seen = metrics.as_ref().map(|metrics| SeenSlot {
             end,
             completed_per_s: metrics.completed_per_s,
             cpu_cores: metrics.cpu_cores,
             load_per_s: Some(metrics.arrivals_per_s),
             bad_ratio: metrics.bad_ratio,
         });
-        let cluster = &self.clusters[row];
-        // Until enough was seen actions hold, and in the observation a pod counts as one request per second.
-        let slot_length = ground.workload.scrape_interval;
-        let capacity = self.estimators[row].fold_seen(now, cluster.ready, seen.as_ref(), slot_length);
-        self.visible[row] = Visible { load_per_s: metrics.map(|metrics| metrics.arrivals_per_s), at: end, capacity };
+        let (ready, slot) = (self.clusters[row].ready, ground.workload.scrape_interval);
+        let capacity = self.estimators[row].fold_seen(moment.now, ready, seen.as_ref(), slot);
+        let load_per_s = metrics.as_ref().map(|metrics| metrics.arrivals_per_s);
+        self.visible[row] = Visible { load_per_s, at: end, capacity };
+    }
+
+    /// Writes the observation. Until enough was seen actions hold, and a pod counts as one request per second.
+    #[inline]
+    fn encode(&mut self, ground: &Ground, row: usize, moment: &Moment<'_>, out: &mut [f32; OBSERVATION_LEN]) {
+        let (metrics, cluster) = (&self.metrics[row], &self.clusters[row]);
         let inputs = HeadroomInputs {
-            now,
-            ln_forecast: known.ln_forecast,
+            now: moment.now,
+            ln_forecast: moment.row.ln_forecast,
             load: metrics.map(|metrics| single(metrics.arrivals_per_s)),
-            capacity_lower: capacity.map_or(1.0, |capacity| single(capacity.lower)),
+            capacity_lower: self.visible[row].capacity.map_or(1.0, |capacity| single(capacity.lower)),
             asked: cluster.asked,
             ready: cluster.ready,
             starting_by_age: cluster.starting_by_age,

@@ -77,14 +77,15 @@ pub(super) const SHOP_SERVICES: usize = 11;
 /// Service, milliseconds of work per call on pods of four workers, and what it calls: (service, probability, count).
 type ShopRow = (&'static str, f64, &'static [(&'static str, f64, u32)]);
 
-/// The call graph is that of a well-known demonstration shop (Online Boutique); times and probabilities are round numbers.
+/// The call graph is that of a well-known demonstration shop (Online Boutique); times and probabilities are
+/// round numbers, such that each service is about as busy as the others.
 const SHOP: [ShopRow; SHOP_SERVICES] = [
-    ("ad", 10.0, &[]),
-    ("cart", 10.0, &[("redis", 1.0, 1)]),
-    ("catalog", 5.0, &[]),
+    ("ad", 80.0, &[]),
+    ("cart", 70.0, &[("redis", 1.0, 1)]),
+    ("catalog", 25.0, &[]),
     (
         "checkout",
-        40.0,
+        200.0,
         &[
             ("cart", 1.0, 1),
             ("catalog", 1.0, 2),
@@ -94,8 +95,8 @@ const SHOP: [ShopRow; SHOP_SERVICES] = [
             ("shipping", 1.0, 1),
         ],
     ),
-    ("currency", 5.0, &[]),
-    ("email", 20.0, &[]),
+    ("currency", 20.0, &[]),
+    ("email", 200.0, &[]),
     (
         "frontend",
         40.0,
@@ -103,16 +104,16 @@ const SHOP: [ShopRow; SHOP_SERVICES] = [
             ("ad", 0.5, 1),
             ("cart", 0.5, 1),
             ("catalog", 1.0, 1),
-            ("checkout", 0.1, 1),
+            ("checkout", 0.2, 1),
             ("currency", 1.0, 2),
             ("recommendation", 0.5, 1),
             ("shipping", 0.2, 1),
         ],
     ),
-    ("payment", 40.0, &[]),
-    ("recommendation", 20.0, &[("catalog", 1.0, 1)]),
-    ("redis", 5.0, &[]),
-    ("shipping", 10.0, &[]),
+    ("payment", 200.0, &[]),
+    ("recommendation", 80.0, &[("catalog", 1.0, 1)]),
+    ("redis", 70.0, &[]),
+    ("shipping", 100.0, &[]),
 ];
 
 /// A shop of eleven services behind one frontend, each with the pods of protocol P1 but for its times.

@@ -26,6 +26,7 @@ use crate::ids::ServiceId;
 use crate::load::Traffic;
 use crate::scenario::{MetricsPipeline, Scenario};
 use crate::serving::{Serving, ServingError, source_seed};
+use crate::spec::service::AutoscalingSpec;
 use crate::spec::{Inputs, ScenarioSpec, ServiceSpec, SourceLoad};
 use crate::telemetry::Telemetry;
 
@@ -280,7 +281,7 @@ fn workload(spec: &ScenarioSpec, service: &ServiceSpec) -> Workload {
     let protocol = Workload::protocol_p1();
     let scaling = service.autoscaling.as_ref();
     Workload {
-        bounds: scaling.map_or(protocol.bounds, |scaling| scaling.bounds()),
+        bounds: scaling.map_or(protocol.bounds, AutoscalingSpec::bounds),
         cpu_request_milli: service.pod.cpu_request_milli,
         cpu_limit_milli: service.pod.cpu_limit_milli,
         decision_interval: scaling

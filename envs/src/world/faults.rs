@@ -96,9 +96,9 @@ impl World {
             recorder.mark(Mark { at: now, kind: if ends { "repair" } else { "fault" }.to_owned(), text });
         }
         if ends {
-            self.end_fault(what)
+            self.end_fault(what);
         } else {
-            self.begin_fault(what, queue)?
+            self.begin_fault(what, queue)?;
         }
         self.pass_on(queue)
     }

@@ -5,7 +5,7 @@
 //! scrapes, the moments of decisions, termination. What differs is the thing compared: each request waits in one FIFO that all
 //! ready workers share, instead of in Erlang C.
 //!
-//! The pods are [`crate::fluid::pods::PodSet`] itself: with equal decisions pod-seconds and changes are equal to the bit.
+//! The pods are the fluid kernel's own (`fluid::pods::PodSet`): with equal decisions pod-seconds and changes are equal to the bit.
 //! The requests are [`crate::serving`]'s, alone on their queue: no event of a cluster or of telemetry is handled. A test compares
 //! it with the same scenario on a whole [`World`](super::World).
 //!

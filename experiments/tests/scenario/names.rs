@@ -223,6 +223,7 @@ fn without_traces_the_variable_is_named() {
 
 /// Runs where the recorded traces are at hand, as `cargo xtask test` has them.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test is a composition root: it finds the recorded traces")]
 fn the_gallery_finds_its_traces() {
     let Some(folders) = std::env::var_os("SEATRIAL_TRACES") else { return };
     let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();

@@ -31,7 +31,7 @@ fn cut(text: &str) -> ScenarioSpec {
         match fault {
             FaultSpec::NodeLoss { at_s, for_s, .. } => (*at_s, *for_s) = (30.0, Some(30.0)),
             FaultSpec::MetricsOutage { at_s, for_s } | FaultSpec::Slowdown { at_s, for_s, .. } => {
-                (*at_s, *for_s) = (30.0, 30.0)
+                (*at_s, *for_s) = (30.0, 30.0);
             }
             FaultSpec::PodKill { at_s, .. } => *at_s = 30.0,
         }
@@ -42,6 +42,7 @@ fn cut(text: &str) -> ScenarioSpec {
 
 /// Those with recorded traces run where `SEATRIAL_TRACES` is set, as `cargo xtask test` does.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test is a composition root: it finds the recorded traces")]
 fn every_scenario_runs_short() {
     let folders: Vec<PathBuf> = std::env::var_os("SEATRIAL_TRACES")
         .map(|folders| std::env::split_paths(&folders).collect())

@@ -68,12 +68,15 @@ impl Case {
     }
 }
 
+/// What is too rare to be seen: none among two million requests leaves up to so much (rule of three).
+const UNSEEN: f64 = 1.5e-6;
+
 /// Whether `expected` lies inside the interval.
 fn is_inside(what: &str, runs: &[Seen], expected: f64, of: impl Fn(&Seen) -> f64) -> bool {
     let values: Vec<f64> = runs.iter().map(of).collect();
     let (mean, error) = mean_and_error(&values);
     println!("{what}: {mean:.5} ± {:.5}, theory {expected:.5}", T_29 * error);
-    (mean - expected).abs() <= T_29 * error
+    (mean - expected).abs() <= T_29 * error + UNSEEN
 }
 
 #[track_caller]

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::spec::graph::{cycle, expected_calls};
 
-fn spec(calls: &[(&str, &[(&str, f64, u32)])]) -> ScenarioSpec {
+/// A service, and whom it calls: with which probability, how often.
+type Calls<'a> = (&'a str, &'a [(&'a str, f64, u32)]);
+
+fn spec(calls: &[Calls<'_>]) -> ScenarioSpec {
     let services: serde_json::Map<String, serde_json::Value> = calls
         .iter()
         .map(|(name, calls)| {
@@ -63,8 +66,7 @@ fn a_cycle_is_named_with_its_way_and_a_diamond_is_none() {
 fn a_chain_of_many_services_is_walked() {
     let names: Vec<String> = (0..1_001).map(|number| format!("s{number:04}")).collect();
     let calls: Vec<[(&str, f64, u32); 1]> = names.iter().skip(1).map(|next| [(next.as_str(), 1.0, 1)]).collect();
-    let rows: Vec<(&str, &[(&str, f64, u32)])> =
-        names.iter().zip(&calls).map(|(name, calls)| (name.as_str(), &calls[..])).collect();
+    let rows: Vec<Calls<'_>> = names.iter().zip(&calls).map(|(name, calls)| (name.as_str(), &calls[..])).collect();
     let keys: Vec<String> = check(&spec(&rows)).into_iter().map(|problem| problem.key).collect();
     assert_eq!(keys, ["services.s0999.calls[0].to"], "its end is not there");
 }

@@ -1,6 +1,6 @@
 //! Requests of protocol P1 on the pods that the loop starts and stops: [`Serving`] and its queue of events.
 //!
-//! Pods are a stack, as [`crate::fluid::pods::PodSet`] has them: the youngest ready one leaves first. One that left finishes what it
+//! Pods are a stack, as `fluid::pods::PodSet` has them: the youngest ready one leaves first. One that left finishes what it
 //! serves until its termination is over.
 
 use std::collections::VecDeque;

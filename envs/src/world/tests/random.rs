@@ -107,7 +107,7 @@ proptest! {
             prop_assert_eq!(simulation.model.cluster.check(), Ok(()));
             prop_assert_eq!(simulation.model.serving.conservation(), Ok(()));
         }
-        // Over the whole run: what is judged bad in the warm-up may fail after it.
+        // Of the whole run: after the warm-up a request may fail that was judged bad before.
         let clients = simulation.model.serving.client_totals();
         prop_assert!(clients.failed <= clients.bad && clients.bad <= clients.offered, "{clients:?}");
         let outcome = World::outcome(simulation).unwrap();

@@ -31,7 +31,7 @@ const BATCH: u64 = 100_000;
 const CELLS: u64 = 16;
 
 /// A web service of `replicas` pods under a swinging load of `rate` requests per second.
-fn web(replicas: u32, rate: f64, duration_s: f64, rest: Value) -> (ScenarioSpec, Inputs) {
+fn web(replicas: u32, rate: f64, duration_s: f64, rest: &Value) -> (ScenarioSpec, Inputs) {
     let hpa = json!({ "target": 60.0, "downscale_stabilization_s": 0 });
     let mut tables = json!({
         "name": "web", "summary": "a web service", "kernel": "events", "duration_s": duration_s,
@@ -56,7 +56,7 @@ fn web(replicas: u32, rate: f64, duration_s: f64, rest: Value) -> (ScenarioSpec,
 fn on_nodes(nodes: u32) -> WorldSimulation {
     let pool = json!({ "nodes": nodes, "cpu_milli": 16_000, "memory_mib": 65_536 });
     let cluster = json!({ "cluster": { "pools": { "nodes": pool } } });
-    let (spec, inputs) = web(2 * nodes, PER_POD * f64::from(2 * nodes), 7_200.0, cluster);
+    let (spec, inputs) = web(2 * nodes, PER_POD * f64::from(2 * nodes), 7_200.0, &cluster);
     World::simulation(&spec, &inputs, &Options::default()).unwrap()
 }
 
@@ -119,7 +119,7 @@ fn fork(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fork");
     let mut done = None;
     group.bench_function("4KiB", |bencher| {
-        let (spec, inputs) = web(1, 20.0, 600.0, json!({}));
+        let (spec, inputs) = web(1, 20.0, 600.0, &json!({}));
         let options = Options { timeline: None, latencies: false, ..Options::default() };
         let mut simulation = World::simulation(&spec, &inputs, &options).unwrap();
         simulation.run_until(Timestamp::from_secs(100)).unwrap();
@@ -137,7 +137,7 @@ fn fork(criterion: &mut Criterion) {
 }
 
 fn sweep(criterion: &mut Criterion) {
-    let (spec, inputs) = web(4, 120.0, 600.0, json!({}));
+    let (spec, inputs) = web(4, 120.0, 600.0, &json!({}));
     let cell = |seed: u64| {
         let spec = ScenarioSpec { seed, ..spec.clone() };
         let outcome = run_scenario(&spec, &inputs, &Options::default()).unwrap();

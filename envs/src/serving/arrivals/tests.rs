@@ -1,3 +1,5 @@
+//! Requests of a source: their counts, moments and work, against what the fluid kernel sees and against theory.
+
 use seatrial_core::rand::Stream;
 
 use super::*;

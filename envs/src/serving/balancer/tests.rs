@@ -1,3 +1,5 @@
+//! The buckets of the balancer against a plain list.
+
 use proptest::prelude::*;
 
 use super::*;

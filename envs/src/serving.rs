@@ -12,7 +12,7 @@
 //! | `server` | a pod: limited processor sharing by a virtual clock |
 //! | `balancer` | which pod a call goes to |
 //! | `pods` | what pods do to what they serve |
-//! | `report`, `latency` | what is counted, and whether the books balance |
+//! | `report`, `latency`, `books` | what is counted, and whether the books balance |
 //! | `restart` | protocol P1 anew, in the memory that it has |
 //!
 //! A *request* is a client's wish, judged once; a *call* is one try to be served at a service, a client's or another service's.
@@ -37,6 +37,7 @@
 
 mod arrivals;
 mod balancer;
+mod books;
 mod build;
 mod callers;
 mod calls;
@@ -61,8 +62,9 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 use seatrial_core::time::{Span, Timestamp};
 
+pub(crate) use build::source_seed;
 pub use error::ServingError;
-pub use event::{Event, Notice};
+pub use event::{Event, Happening, Notice};
 pub use totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
 
 use crate::cluster::change::PodChange;
@@ -103,6 +105,8 @@ pub struct Serving {
     latency: Latency,
     /// Waits of calls whose service began, in microseconds, where somebody asked for them.
     waits: Option<Histogram<u32>>,
+    /// What calls did since this was last asked, where somebody asks.
+    happenings: Option<Vec<Happening>>,
     names: Vec<String>,
 }
 
@@ -188,6 +192,7 @@ impl Serving {
             clients_closed: ClientTotals::default(),
             latency,
             waits: None,
+            happenings: None,
             names,
         }
     }

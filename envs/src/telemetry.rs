@@ -160,6 +160,13 @@ impl Telemetry {
         queue.push(self.schedule.next(queue.now()), Event::ScrapeAll.into())
     }
 
+    /// Whether the rates of the slot that ends at `end` are missing because a scrape of all targets is lost: the one at its beginning or
+    /// the one at its end.
+    #[must_use]
+    pub fn misses(&self, end: Timestamp) -> bool {
+        self.schedule.is_lost(end) || self.schedule.is_lost(end - self.schedule.interval)
+    }
+
     /// No scrape succeeds until the matching [`end_outage`](Self::end_outage).
     pub const fn begin_outage(&mut self) {
         self.outages += 1;

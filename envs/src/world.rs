@@ -250,10 +250,11 @@ impl World {
 
     #[cold]
     fn serve_and_log(&mut self, event: crate::serving::Event, queue: &mut EventQueue<Event>) -> Result<(), PastEvent> {
-        let now = queue.now();
-        let before = log::completed_before(&event, &self.serving, now);
+        if let crate::serving::Event::Arrival { source } = event {
+            self.log.arrival(queue.now(), source);
+        }
         self.serving.handle(event, queue)?;
-        self.log.request(&event, before, &self.serving, now);
+        self.log.happenings(queue.now(), self.serving.take_happenings());
         self.hear(queue)
     }
 
@@ -284,6 +285,8 @@ impl World {
             telemetry.apply(change, queue)?;
             if log.is_on() {
                 log.change(queue.now(), change, cluster.node_of(change.pod));
+                // A pod that ends fails calls, and who does without them may be done.
+                log.happenings(queue.now(), serving.take_happenings());
             }
         }
         for mark in cluster.marks() {

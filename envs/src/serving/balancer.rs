@@ -76,6 +76,11 @@ impl Balancer {
         }
     }
 
+    /// Whether a ready pod is known with `load`, as far as loads are kept.
+    pub(super) fn knows(&self, slot: u32, load: u32) -> bool {
+        !self.keeps_levels() || self.levels.level(slot) == Some(load)
+    }
+
     /// The pod for the next call; `words` is called if chance decides, and `load` for what a pod has.
     pub(super) fn pick(&mut self, words: impl FnOnce() -> [u32; 4], load: impl Fn(u32) -> u32) -> Option<u32> {
         match self.kind {

@@ -141,8 +141,7 @@ impl Builder<'_> {
     fn source(&mut self, index: usize, spec: &TrafficSpec, load: &SourceLoad) -> Result<Source, ServingError> {
         let service = self.id(&spec.service, format!("traffic[{index}].service"))?;
         let classes = self.classes(index, &spec.classes)?;
-        // The first source has the seed's own counts, so that a single one meets those of the fluid kernel.
-        let seed = if index == 0 { self.seed } else { derive_seed(self.seed, index as u64) };
+        let seed = source_seed(self.seed, index);
         let feed = match load {
             SourceLoad::Listed(list) => Feed::listed(list.clone(), self.start),
             SourceLoad::Rates(load) => {
@@ -218,6 +217,11 @@ impl Builder<'_> {
         done.push(name);
         Ok(())
     }
+}
+
+/// Seed of a source's draws. The first one has the seed's own counts, so that a single one meets those of the fluid kernel.
+pub(crate) const fn source_seed(seed: u64, source: usize) -> u64 {
+    if source == 0 { seed } else { derive_seed(seed, source as u64) }
 }
 
 /// The parts of protocol P1's one service.

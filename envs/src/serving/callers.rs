@@ -89,14 +89,9 @@ impl Retries {
     }
 }
 
-/// Uniform draw for the delay after a try.
-pub(super) fn jitter(seed: u64, request: u64, place: u32, attempt: u32) -> f64 {
-    uniform(seed, Stream::ClientRetry, request, of_try(place, attempt))
-}
-
-/// Number of a try of a call in a request's tree; the clients' own tries are their attempts.
-pub(super) const fn of_try(place: u32, attempt: u32) -> u32 {
-    place.wrapping_mul(0x9E37_79B9).wrapping_add(attempt)
+/// Uniform draw for the delay after a try of a request, by its luck.
+pub(super) fn jitter(seed: u64, request: u64, luck: u32) -> f64 {
+    uniform(seed, Stream::ClientRetry, request, luck)
 }
 
 #[cfg(test)]
@@ -129,11 +124,5 @@ mod tests {
     fn refuses_a_budget_out_of_range() {
         let spec = RetrySpec { attempts: 3, base_s: 0.1, cap_s: 1.0, budget_ratio: Some(11.0) };
         assert!(Retries::new(&spec).is_err());
-    }
-
-    #[test]
-    fn every_try_of_a_tree_has_its_own_draw() {
-        assert_eq!(of_try(0, 3), 3);
-        assert_ne!(of_try(1, 1), of_try(2, 1));
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Call {
     pub(super) generation: u32,
     /// Its place in the request's tree of calls; 0 is the root.
     pub(super) place: u32,
+    /// Tells apart the calls that different tries of their callers made: 0 where those are all first ones.
+    pub(super) path: u32,
     /// Calls of its own that it waits for.
     pub(super) pending: u32,
     /// First of its service's call edges that it has not come to yet.
@@ -79,9 +81,24 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Which draws it has, of those that every try has for itself.
+    pub(super) const fn luck(&self) -> u32 {
+        of_try(self.place ^ self.path, self.attempt)
+    }
+
+    /// The path of calls that it makes.
+    pub(super) const fn path_of_calls(&self) -> u32 {
+        of_try(self.path, self.attempt - 1)
+    }
+
     pub(super) const fn is_root(&self) -> bool {
         self.parent == NONE
     }
+}
+
+/// Number of a try of a call in a request's tree; the clients' own tries are their attempts.
+pub(super) const fn of_try(place: u32, attempt: u32) -> u32 {
+    place.wrapping_mul(0x9E37_79B9).wrapping_add(attempt)
 }
 
 /// All calls.
@@ -144,5 +161,17 @@ impl Calls {
     /// All places, free ones included.
     pub(super) fn places(&self) -> &[Call] {
         &self.places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_try_of_a_tree_has_its_own_number() {
+        assert_eq!(of_try(0, 3), 3);
+        assert_ne!(of_try(1, 1), of_try(2, 1));
+        assert_eq!(of_try(0, 0), 0, "calls of first tries have the path of their callers");
     }
 }

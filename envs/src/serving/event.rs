@@ -1,6 +1,6 @@
 //! What happens in this room at a moment, and what the rest of the world is told.
 
-use crate::ids::PodId;
+use crate::ids::{PodId, ServiceId};
 
 /// An event of the room; the ids are places in its vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,23 @@ pub enum Event {
 pub enum Notice {
     /// A pod that left the endpoints has no request any more.
     Drained(PodId),
+}
+
+/// What single calls did, for a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// A pod completed a call.
+    Completed {
+        /// The pod.
+        pod: PodId,
+        /// Its service.
+        service: ServiceId,
+    },
+    /// A caller tried again.
+    Retried {
+        /// The service that it calls.
+        service: ServiceId,
+    },
 }
 
 #[cfg(test)]

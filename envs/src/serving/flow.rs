@@ -8,11 +8,12 @@ use seatrial_core::rand::{Stream, draw};
 use seatrial_core::time::Timestamp;
 
 use super::Serving;
-use super::callers::{jitter, of_try};
+use super::callers::jitter;
 use super::calls::{Call, NEVER, NONE, State};
-use super::event::{Event, Notice};
+use super::event::{Event, Happening, Notice};
 use super::server::Phase;
 use crate::events::{EventQueue, PastEvent};
+use crate::ids::ServiceId;
 
 impl Serving {
     /// The next request of a source begins.
@@ -42,6 +43,7 @@ impl Serving {
             slot: NONE,
             generation: 0,
             place: 0,
+            path: 0,
             pending: 0,
             next_edge: 0,
             edge: service,
@@ -79,7 +81,7 @@ impl Serving {
         service.count.arrived += 1;
         let servers = &self.servers;
         let picked = service.balancer.pick(
-            || draw(self.seed, Stream::Balancing, call.request, of_try(call.place, call.attempt)),
+            || draw(self.seed, Stream::Balancing, call.request, call.luck()),
             |slot| servers[slot as usize].present,
         );
         match picked {
@@ -256,6 +258,9 @@ impl Serving {
         let server = &mut self.servers[call.slot as usize];
         server.completed += 1;
         server.duration_us += sojourn.micros();
+        if let Some(happenings) = &mut self.happenings {
+            happenings.push(Happening::Completed { pod: server.pod, service: ServiceId(call.service) });
+        }
         if call.is_root() {
             self.answer_client(&call, is_late(call.first), now);
             return Ok(());
@@ -309,7 +314,7 @@ impl Serving {
         if !call.is_root() && !self.calls.is_alive(call.parent, call.parent_generation) {
             return Ok(());
         }
-        let draw = || jitter(self.seed, call.request, call.place, call.attempt);
+        let draw = || jitter(self.seed, call.request, call.luck());
         if let Some(delay) = self.callers[caller as usize].retry(call.attempt, now, draw) {
             return self.retry_after(call, now + delay, queue);
         }
@@ -353,6 +358,9 @@ impl Serving {
             return Ok(());
         }
         self.clients.retries += u64::from(call.is_root());
+        if let Some(happenings) = &mut self.happenings {
+            happenings.push(Happening::Retried { service: ServiceId(call.service) });
+        }
         self.send(id, queue)
     }
 

@@ -74,6 +74,7 @@ impl Serving {
                 parent_generation: caller.generation,
                 slot: NONE,
                 place,
+                path: caller.path_of_calls(),
                 pending: 0,
                 next_edge: 0,
                 edge: index,

@@ -1,14 +1,13 @@
-//! What is counted, brought up to a moment, and whether the books balance.
+//! What is counted, brought up to a moment.
 
 use hdrhistogram::Histogram;
 use seatrial_core::record::timeline::{ClientRow, Edge};
 use seatrial_core::time::Timestamp;
 
 use super::Serving;
-use super::calls::{Call, NONE, State};
-use super::event::Event;
+use super::event::Happening;
 use super::server::Phase;
-use super::totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
+use super::totals::{ClientTotals, IntervalRows, ServiceTotals};
 use crate::ids::ServiceId;
 use crate::telemetry::counters::{IngressCounters, PodCounters};
 
@@ -32,17 +31,16 @@ impl Serving {
         }
     }
 
-    /// The slot of the pod that an event is about, if it is about one and not stale.
-    #[must_use]
-    pub fn slot_of(&self, event: &Event) -> Option<usize> {
-        let slot = match *event {
-            Event::Done { call, generation } => {
-                self.calls.is_alive(call, generation).then(|| self.calls.get(call).slot).filter(|slot| *slot != NONE)
-            }
-            Event::Departure { slot, .. } => Some(slot),
-            Event::Arrival { .. } | Event::Deadline { .. } | Event::Retry { .. } => None,
-        };
-        slot.map(|slot| slot as usize)
+    /// From now on it is kept what single calls do, until [`Self::take_happenings`] takes it.
+    pub fn watch_happenings(&mut self) {
+        if self.happenings.is_none() {
+            self.happenings = Some(Vec::new());
+        }
+    }
+
+    /// What single calls did since this was last asked, in order; nothing unless they are watched.
+    pub fn take_happenings(&mut self) -> impl Iterator<Item = Happening> {
+        self.happenings.iter_mut().flat_map(|happenings| happenings.drain(..))
     }
 
     /// Calls in the pod of a slot, in service, queued at it, or waiting in it for calls of their own.
@@ -182,60 +180,6 @@ impl Serving {
         seen.map(|edge| Edge { from: edge.from.map(name), to: name(edge.to), calls: edge.calls, failed: edge.failed })
             .collect()
     }
-
-    /// Whether the books balance; walks over everything.
-    ///
-    /// # Errors
-    /// The first account that does not.
-    pub fn conservation(&self) -> Result<(), Imbalance> {
-        self.check_clients()?;
-        (0..self.services.len()).try_for_each(|service| self.check_service(service))?;
-        (0..self.servers.len()).try_for_each(|slot| self.check_pod(slot))
-    }
-
-    fn found(&self, which: impl Fn(&Call) -> bool) -> u64 {
-        self.calls.places().iter().filter(|call| which(call)).count() as u64
-    }
-
-    fn check_clients(&self) -> Result<(), Imbalance> {
-        let is_under_way =
-            |call: &Call| call.is_root() && !call.detached && !matches!(call.state, State::Free | State::Gone);
-        let ClientTotals { offered, done, failed, .. } = self.clients;
-        let under_way = self.found(is_under_way);
-        let balances = offered == done + failed + under_way;
-        if balances { Ok(()) } else { Err(Imbalance::Clients { offered, done, failed, under_way }) }
-    }
-
-    fn check_service(&self, index: usize) -> Result<(), Imbalance> {
-        let service = &self.services[index];
-        let is_its = |call: &Call| usize::from(call.service) == index;
-        let present = self.found(|call| is_its(call) && is_present(call));
-        let (arrived, completed, failed) = (service.count.arrived, service.count.completed, service.count.failed);
-        if arrived != completed + failed + present {
-            return Err(Imbalance::Service { service: index, arrived, completed, failed, present });
-        }
-        let found = self.found(|call| is_its(call) && call.state == State::Queued) as u32;
-        let counted = service.queued;
-        if counted == found { Ok(()) } else { Err(Imbalance::Queue { service: index, counted, found }) }
-    }
-
-    fn check_pod(&self, slot: usize) -> Result<(), Imbalance> {
-        let server = &self.servers[slot];
-        let is_here = |call: &Call| call.slot != NONE && call.slot as usize == slot;
-        let found = self.found(|call| is_here(call) && is_present(call)) as u32;
-        if server.present != found {
-            return Err(Imbalance::Pod { slot, counted: server.present, found });
-        }
-        let (busy, workers) = (server.busy(), server.shape.workers);
-        let in_service = self.found(|call| is_here(call) && call.state == State::InService) as u32;
-        let fits = busy <= workers && in_service == server.running();
-        if fits { Ok(()) } else { Err(Imbalance::Workers { slot, busy, workers }) }
-    }
-}
-
-/// Whether a call is at its service.
-const fn is_present(call: &Call) -> bool {
-    matches!(call.state, State::Queued | State::InService | State::Calling)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sums of microseconds far below 2^53")]

@@ -1,9 +1,11 @@
 //! The room alone on a queue of its own events, with pods that the test starts and stops.
 
+mod books;
 mod conservation;
 mod faults;
 mod graph;
 mod input;
+mod luck;
 mod overload;
 mod table;
 mod theory;

@@ -83,8 +83,8 @@ pub enum Imbalance {
         /// Found in it.
         present: u64,
     },
-    /// A pod's own count differs from what is found in it.
-    #[error("pod slot {slot}: counts {counted} calls, but {found} are found in it")]
+    /// A pod's own count of calls, or of queued ones, differs from what is found in it.
+    #[error("pod slot {slot}: counts {counted} calls, or queued ones, but {found} are found in it")]
     Pod {
         /// Its slot.
         slot: usize,
@@ -93,8 +93,46 @@ pub enum Imbalance {
         /// Found in it.
         found: u32,
     },
-    /// A queue's own count differs from what is found in it.
-    #[error("service {service}: counts {counted} queued calls, but {found} are found")]
+    /// Tries of clients got lost or were made up.
+    #[error("clients sent {sent} tries, but began {offered} requests and tried {retries} times again")]
+    Tries {
+        /// Over all edges of clients.
+        sent: u64,
+        /// Begun.
+        offered: u64,
+        /// Tries beyond the first.
+        retries: u64,
+    },
+    /// Calls got lost between caller and service.
+    #[error("service {service}: {arrived} calls arrived, but {sent} were sent to it")]
+    Edges {
+        /// Its id.
+        service: usize,
+        /// Arrived.
+        arrived: u64,
+        /// Over all edges that lead to it.
+        sent: u64,
+    },
+    /// A balancer knows other pods than those that are ready.
+    #[error("service {service}: its balancer knows {known} pods, but {ready} are ready")]
+    Endpoints {
+        /// Its id.
+        service: usize,
+        /// Known.
+        known: u32,
+        /// Ready.
+        ready: usize,
+    },
+    /// A balancer takes a pod to have another load than it has.
+    #[error("pod slot {slot}: its load is {load}, which its balancer does not know")]
+    Load {
+        /// Its slot.
+        slot: usize,
+        /// What it has.
+        load: u32,
+    },
+    /// A service's own count of queued calls, or of those in service, differs from what is found in it.
+    #[error("service {service}: counts {counted} calls that are queued, or in service, but {found} are found")]
     Queue {
         /// Its id.
         service: usize,

@@ -127,7 +127,7 @@ pub struct RetrySpec {
     /// Most seconds that a delay is drawn below.
     #[serde(default = "ten")]
     pub cap_s: f64,
-    /// Retries that each first try pays for, over all clients together; absent: no budget.
+    /// Retries that each first try pays for, over all clients together, beside 10 a second and 100 saved up; absent: no budget.
     #[serde(default)]
     pub budget_ratio: Option<f64>,
 }

@@ -12,7 +12,7 @@ use super::costs::{Books, seconds_after};
 use super::decisions::Scaler;
 use super::faults::Fault;
 use super::latency::Latencies;
-use super::log::Log;
+use super::log::{Log, LogLevel};
 use super::memory::Memory;
 use super::outcome::{Conservation, Outcome, ServiceOutcome};
 use super::past::Past;
@@ -61,6 +61,9 @@ impl World {
         if !options.latencies {
             serving.leave_out_latencies();
         }
+        if options.log == LogLevel::Requests {
+            serving.watch_happenings();
+        }
         Ok(Self {
             serving,
             telemetry: Telemetry::new(&spec.metrics, services.len(), start, spec.seed)?,
@@ -89,7 +92,7 @@ impl World {
             let error = |error| WorldError::Strategy { service: name.clone(), error };
             let autoscaler = scaling.strategy.build(&ingredients).map_err(error)?;
             let mut state = autoscaler.initial_state();
-            for slot in past.history(id, &workload) {
+            for slot in past.history(id, &workload, &self.telemetry) {
                 autoscaler.absorb(&slot, &mut state);
             }
             self.scalers[id.index()] = Some(Scaler::new(autoscaler, state, service.replicas));

@@ -1,7 +1,8 @@
 //! Cost terms of a world: totals that others count, closed into [`CostTerms`] at the end of the warm-up and at each midnight.
 //!
 //! Terms are differences of totals, so they do not depend on the recorder's interval. The terms of a period belong to the UTC day in
-//! which it began; the warm-up is closed into nothing. `changes` is |change of replicas| of the autoscalers' decisions: pods
+//! which it began; the warm-up is closed into nothing. A request counts when it comes, and as bad or dropped when that is known: after a
+//! warm-up in overload there may be more bad ones than came. `changes` is |change of replicas| of the autoscalers' decisions: pods
 //! that a rollout or an eviction replaces are paid in pod-seconds alone.
 
 use seatrial_core::time::{Span, Timestamp};

@@ -16,6 +16,7 @@ pub(super) struct Fault {
     what: What,
     begins: Timestamp,
     ends: Option<Timestamp>,
+    lasts: bool,
     text: String,
 }
 
@@ -51,11 +52,11 @@ impl Fault {
             }
             FaultSpec::Slowdown { service: name, speed, at_s, for_s } => {
                 let what = What::Slowdown { service: service(name)?, speed: *speed };
-                (what, *at_s, Some(*for_s), format!("pods of {name} run at speed {speed}"))
+                (what, *at_s, Some(*for_s), format!("{name} runs at speed {speed}"))
             }
         };
         let ends = for_s.map(|for_s| seconds_after(start, at_s + for_s));
-        Ok(Self { what, begins: seconds_after(start, at_s), ends, text })
+        Ok(Self { what, begins: seconds_after(start, at_s), ends, lasts: false, text })
     }
 
     /// Schedules its beginning and its end.
@@ -84,7 +85,8 @@ fn place<'a>(
 impl World {
     /// A fault begins or ends.
     pub(super) fn fault(&mut self, index: u16, ends: bool, queue: &mut EventQueue<Event>) -> Result<(), PastEvent> {
-        let Some(fault) = self.faults.get(usize::from(index)) else { return Ok(()) };
+        let Some(fault) = self.faults.get_mut(usize::from(index)) else { return Ok(()) };
+        fault.lasts = !ends;
         let (what, now) = (fault.what, queue.now());
         let text = if ends { format!("over: {}", fault.text) } else { fault.text.clone() };
         self.log.fault(now, index, ends);
@@ -109,8 +111,8 @@ impl World {
                 self.telemetry.begin_outage();
                 Ok(())
             }
-            What::Slowdown { service, speed } => {
-                self.cluster.slow(service, speed);
+            What::Slowdown { service, .. } => {
+                self.cluster.slow(service, self.speed_of(service));
                 Ok(())
             }
         }
@@ -121,7 +123,16 @@ impl World {
             // Nodes come back by themselves; killed pods start again.
             What::NodeLoss { .. } | What::PodKill { .. } => {}
             What::MetricsOutage => self.telemetry.end_outage(),
-            What::Slowdown { service, .. } => self.cluster.slow(service, 1.0),
+            What::Slowdown { service, .. } => self.cluster.slow(service, self.speed_of(service)),
         }
+    }
+
+    /// The least speed of the slowdowns of a service that last.
+    fn speed_of(&self, service: ServiceId) -> f64 {
+        let speeds = self.faults.iter().filter(|fault| fault.lasts).filter_map(|fault| match fault.what {
+            What::Slowdown { service: slowed, speed } if slowed == service => Some(speed),
+            _ => None,
+        });
+        speeds.fold(1.0, f64::min)
     }
 }

@@ -5,7 +5,7 @@ use seatrial_core::time::Timestamp;
 
 use crate::cluster::change::{Change, PodChange};
 use crate::ids::{NodeId, PodId, ServiceId};
-use crate::serving::{self, Serving};
+use crate::serving::Happening;
 
 /// What a log holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,9 +75,9 @@ pub enum LogKind {
     Unschedulable,
     /// A client sent a request; value: its source.
     RequestArrived,
-    /// A pod completed calls; value: how many at this moment.
+    /// A pod completed calls; value: how many at once.
     CallsCompleted,
-    /// A caller tried again.
+    /// A caller tried again; the service is the one that it calls.
     Retry,
 }
 
@@ -131,8 +131,6 @@ pub(super) struct Log {
     rows: Vec<LogRow>,
     /// Entry service of each source.
     entries: Vec<ServiceId>,
-    /// The pod in each slot.
-    pods: Vec<Option<PodId>>,
 }
 
 impl LogRow {
@@ -143,7 +141,7 @@ impl LogRow {
 
 impl Log {
     pub(super) const fn new(level: LogLevel, entries: Vec<ServiceId>) -> Self {
-        Self { level, rows: Vec::new(), entries, pods: Vec::new() }
+        Self { level, rows: Vec::new(), entries }
     }
 
     #[inline]
@@ -169,9 +167,6 @@ impl Log {
     }
 
     pub(super) fn change(&mut self, at: Timestamp, change: &PodChange, node: Option<NodeId>) {
-        let slot = change.pod.index();
-        self.pods.resize(self.pods.len().max(slot + 1), None);
-        self.pods[slot] = Some(change.pod);
         let (kind, value) = match change.what {
             Change::Started => (LogKind::PodStarted, 0.0),
             Change::Ready => (LogKind::PodReady, 0.0),
@@ -207,32 +202,29 @@ impl Log {
         self.push(|| LogRow::new(mark.at, kind, 0.0));
     }
 
-    /// A row of what an event of serving did; `before` is what [`completed_before`] said.
-    pub(super) fn request(&mut self, event: &serving::Event, before: Before, serving: &Serving, now: Timestamp) {
-        match *event {
-            serving::Event::Arrival { source } => {
-                let service = self.entries.get(usize::from(source)).copied();
-                let row = LogRow::new(now, LogKind::RequestArrived, f64::from(source));
-                self.push(|| LogRow { service, ..row });
+    /// A request of a source.
+    pub(super) fn arrival(&mut self, at: Timestamp, source: u16) {
+        let service = self.entries.get(usize::from(source)).copied();
+        let row = LogRow::new(at, LogKind::RequestArrived, f64::from(source));
+        self.push(|| LogRow { service, ..row });
+    }
+
+    /// What single calls did at a moment; completions of a pod that follow each other share a row.
+    pub(super) fn happenings(&mut self, at: Timestamp, happenings: impl Iterator<Item = Happening>) {
+        for happening in happenings {
+            let (kind, service, pod) = match happening {
+                Happening::Completed { pod, service } => (LogKind::CallsCompleted, service, Some(pod)),
+                Happening::Retried { service } => (LogKind::Retry, service, None),
+            };
+            match self.rows.last_mut() {
+                Some(last) if kind == LogKind::CallsCompleted && (last.at, last.kind, last.pod) == (at, kind, pod) => {
+                    last.value += 1.0;
+                }
+                _ => {
+                    let value = f64::from(u8::from(kind == LogKind::CallsCompleted));
+                    self.push(|| LogRow { service: Some(service), pod, ..LogRow::new(at, kind, value) });
+                }
             }
-            serving::Event::Retry { .. } => self.push(|| LogRow::new(now, LogKind::Retry, 0.0)),
-            _ => {}
-        }
-        let Some((slot, before)) = before else { return };
-        let completed = serving.pod_counters(slot, now).completed.saturating_sub(before);
-        if completed > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "calls that end at once")]
-            let row = LogRow::new(now, LogKind::CallsCompleted, completed as f64);
-            let pod = self.pods.get(slot).copied().flatten();
-            self.push(|| LogRow { pod, ..row });
         }
     }
-}
-
-/// The pod slot that an event is about, and the calls completed there so far.
-type Before = Option<(usize, u64)>;
-
-/// What [`Log::request`] has to know of the moment before the event.
-pub(super) fn completed_before(event: &serving::Event, serving: &Serving, now: Timestamp) -> Before {
-    serving.slot_of(event).map(|slot| (slot, serving.pod_counters(slot, now).completed))
 }

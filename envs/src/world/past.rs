@@ -23,16 +23,16 @@ use crate::fluid::queue::Waiting;
 use crate::ids::ServiceId;
 use crate::load::Traffic;
 use crate::scenario::{MetricsPipeline, Scenario, Service};
-use crate::serving::ServingError;
+use crate::serving::{ServingError, source_seed};
 use crate::spec::graph::expected_calls;
 use crate::spec::lower::mean_service_times_s;
 use crate::spec::{Inputs, ScenarioSpec, ServiceSpec, SourceLoad};
-use crate::telemetry::{PastArrivals, PastPod, PastWork, Source};
+use crate::telemetry::{PastArrivals, PastPod, PastWork, Source, Telemetry};
 
 /// See the module.
 pub(super) struct Past {
     /// By source; `None` where single requests were recorded.
-    sources: Vec<Option<Traffic>>,
+    pub(super) sources: Vec<Option<Traffic>>,
     /// By service.
     services: Vec<Reached>,
     slot_s: f64,
@@ -59,7 +59,8 @@ impl Past {
         let metrics = MetricsPipeline {
             scrape_s: spec.metrics.scrape_s,
             lag_s: spec.metrics.lag_s,
-            lost_scrape_probability: spec.metrics.lost_scrape_probability,
+            // Scrapes are lost for all sources together: telemetry knows which.
+            lost_scrape_probability: 0.0,
         };
         let form = Scenario { metrics, ..Scenario::protocol_p1() };
         let mut sources = Vec::with_capacity(inputs.loads.len());
@@ -68,7 +69,7 @@ impl Past {
                 sources.push(None);
                 continue;
             };
-            let traffic = Traffic::new(&form, load, spec.seed);
+            let traffic = Traffic::new(&form, load, source_seed(spec.seed, source_index));
             sources.push(Some(traffic.map_err(|error| ServingError::Load { source_index, error })?));
         }
         let visits: Vec<_> = spec.traffic.iter().map(|source| expected_calls(spec, &source.service)).collect();
@@ -122,8 +123,9 @@ impl Past {
         })
     }
 
-    /// Slots older than the one that the first decision sees, as far as all sources know them.
-    pub(super) fn history(&self, service: ServiceId, workload: &Workload) -> Vec<PastSlot> {
+    /// Slots older than the one that the first decision sees, as far as all sources know them; those whose scrapes were lost are
+    /// missing.
+    pub(super) fn history(&self, service: ServiceId, workload: &Workload, telemetry: &Telemetry) -> Vec<PastSlot> {
         let of = |(calls, traffic): (f64, &Traffic)| -> Vec<PastSlot> {
             let slots = traffic.warm_up(workload.metric_lag);
             slots.map(|slot| PastSlot { arrival_rate: slot.arrival_rate.map(|rate| calls * rate), ..slot }).collect()
@@ -136,6 +138,9 @@ impl Past {
             for (slot, other) in sum.iter_mut().zip(&slots[slots.len() - shared..]) {
                 slot.arrival_rate = slot.arrival_rate.zip(other.arrival_rate).map(|(one, other)| one + other);
             }
+        }
+        for slot in &mut sum {
+            slot.arrival_rate = slot.arrival_rate.filter(|_| !telemetry.misses(slot.end));
         }
         sum
     }

@@ -2,6 +2,9 @@
 
 mod forks;
 mod kernels;
+mod logged;
+mod overlaps;
+mod past;
 mod random;
 mod scaled;
 

@@ -63,7 +63,7 @@ pub struct Account {
     pub bad_fraction: Option<f64>,
     /// Pod-seconds of ready, starting and terminating pods.
     pub pod_seconds: f64,
-    /// Pods created plus pods removed.
+    /// Replicas that decisions added plus those that they took: |change of replicas|, without what rollouts and evictions replace.
     pub changes: f64,
     /// Requests still waiting at the end.
     pub left_over: f64,

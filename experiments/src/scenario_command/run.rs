@@ -169,9 +169,14 @@ fn tell_summary(summary: &ScenarioSummary) {
     let share = total.bad_fraction.map_or_else(String::new, |share| format!(" ({:.2} %)", 100.0 * share));
     say!("requests     {:.0}, of which {:.0} bad{share}", total.requests, total.bad_requests);
     if let Quantiles { p50_s: Some(p50_s), p95_s: Some(p95_s), p99_s: Some(p99_s), .. } = total.latency {
-        say!("latency      median {p50_s:.3} s, P95 {p95_s:.3} s, P99 {p99_s:.3} s");
+        say!("latency      median {p50_s:.3} s, P95 {p95_s:.3} s, P99 {p99_s:.3} s, of those answered");
     }
-    say!("pod-seconds  {:.0}; {:.0} pods created or removed; J {:.0}", total.pod_seconds, total.changes, total.j);
+    say!(
+        "pod-seconds  {:.0}; {:.0} replicas added or taken by decisions; J {:.0}",
+        total.pod_seconds,
+        total.changes,
+        total.j
+    );
     for (kind, count) in &summary.marks {
         say!("{kind:<12} {count}");
     }

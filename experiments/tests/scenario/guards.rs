@@ -54,8 +54,8 @@ fn shapes() {
         (WEB, "cores = 4.0", "coers = 4.0", "services.web.coers", "did you mean `cores`?"),
         (WEB, "cores = 4.0", "", "services.web.cores", "no default"),
         (WEB, "kernel = \"events\"", "kernel = \"event\"", "kernel", "did you mean `events`?"),
-        (WEB, "replicas = 4", "replicas = -4", "services.web.replicas", "-4"),
-        (WEB, "replicas = 4", "replicas = \"four\"", "services.web.replicas", "four"),
+        (WEB, "replicas = 8", "replicas = -4", "services.web.replicas", "-4"),
+        (WEB, "replicas = 8", "replicas = \"four\"", "services.web.replicas", "four"),
         (WEB, "min = 1", "min = 1.5", "services.web.autoscaling.min", "1.5"),
         (
             WEB,
@@ -150,8 +150,8 @@ fn numbers_of_the_whole() {
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn services() {
     all_are_refused(&[
-        (WEB, "replicas = 4", "replicas = 0", "services.web.replicas", "1 to 40"),
-        (WEB, "replicas = 4", "replicas = 99", "services.web.replicas", "bounds of its autoscaling"),
+        (WEB, "replicas = 8", "replicas = 0", "services.web.replicas", "1 to 40"),
+        (WEB, "replicas = 8", "replicas = 99", "services.web.replicas", "bounds of its autoscaling"),
         ("metastable-retries", "replicas = 4", "replicas = 0", "services.web.replicas", "1 to 100,000"),
         (WEB, "cores = 4.0", "cores = 0.0", "services.web.cores", "serves nobody"),
         (WEB, "cores = 4.0", "cores = 8.0", "services.web.pod.cpu_limit_milli", "8000"),

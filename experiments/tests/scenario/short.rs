@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use seatrial_envs::spec::traffic::SourceSpec;
 use seatrial_envs::spec::{FaultSpec, ScenarioSpec, check};
 use seatrial_envs::world::{Options, run_scenario};
 use seatrial_experiments::scenario_command::{GALLERY, LoadedScenario, parse, read_inputs};
@@ -11,7 +12,7 @@ const SECONDS: f64 = 120.0;
 /// The scenario cut to two minutes, with everything that is planned in its middle.
 pub(super) fn cut(text: &str) -> ScenarioSpec {
     let mut spec = parse(text, "gallery").unwrap();
-    spec.duration_s = SECONDS;
+    let whole_s = std::mem::replace(&mut spec.duration_s, SECONDS);
     for service in spec.services.values_mut() {
         service.rollout.at_s.truncate(1);
         service.rollout.at_s.iter_mut().for_each(|at_s| *at_s = 30.0);
@@ -20,8 +21,10 @@ pub(super) fn cut(text: &str) -> ScenarioSpec {
         (workload.from_s, workload.until_s) = (Some(30.0), Some(90.0));
     }
     for traffic in &mut spec.traffic {
-        if let seatrial_envs::spec::traffic::SourceSpec::Flash { at_s, rise_s, .. } = &mut traffic.source {
-            (*at_s, *rise_s) = (30.0, 10.0);
+        match &mut traffic.source {
+            SourceSpec::Flash { at_s, rise_s, .. } => (*at_s, *rise_s) = (30.0, 10.0),
+            SourceSpec::Points { points } => points.iter_mut().for_each(|point| point[0] *= SECONDS / whole_s),
+            _ => {}
         }
     }
     for fault in &mut spec.faults {
@@ -54,6 +57,7 @@ fn every_scenario_runs_short() {
         let outcome =
             run_scenario(&loaded.spec, &inputs, &Options::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(outcome.conservation.holds(), "{name}: {:?}", outcome.conservation);
+        assert!(outcome.conservation.done > 0, "{name}: {:?}", outcome.conservation);
         let marks: Vec<&str> = outcome.timeline.iter().flat_map(|t| &t.marks).map(|mark| mark.kind.as_str()).collect();
         assert!(loaded.spec.faults.is_empty() || marks.contains(&"fault"), "{name}: {marks:?}");
         ran += 1;

@@ -178,6 +178,7 @@ fn clock_ticks(from: i64, to: i64, step: i64) -> Vec<(i64, String)> {
     // Weeks begin on Monday, and 1970 began on a Thursday.
     let shift = if step % (7 * DAY_US) == 0 && !relative { 4 * DAY_US } else { 0 };
     let label = |at: i64| match at.rem_euclid(DAY_US) {
+        0 if relative && to < DAY_US => format::clock_label(at),
         0 if relative => format!("day {}", at / DAY_US + 1),
         0 => format::day_label(at),
         _ if step < 60 * SECOND_US => format::clock_seconds(at),
@@ -278,6 +279,7 @@ mod tests {
             (1_700_158_546, 1_700_158_620, "18:15:50 18:16:00 18:16:10 18:16:20 18:16:30 18:16:40 18:16:50 18:17:00"),
             (1_636_934_400, 1_656_633_600, "Dec 2022 Feb Mar Apr May Jun Jul"),
             (981_158_400, 1_787_270_400, "2005 2010 2015 2020 2025"),
+            (0, 3_600, "00:00 00:10 00:20 00:30 00:40 00:50 01:00"),
             (6 * 3_600, 6 * day, "day 2 day 3 day 4 day 5 day 6 day 7"),
             (0, 28 * day, "day 1 day 5 day 9 day 13 day 17 day 21 day 25 day 29"),
             (0, 500 * day, "day 1 day 57 day 113 day 169 day 225 day 281 day 337 day 393 day 449"),

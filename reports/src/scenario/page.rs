@@ -61,7 +61,7 @@ pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, Re
         length: duration(Some(run.seconds())),
         headline: headline(run),
         latency: format!(
-            "From first try to answer: P50 {}, P95 {}, P99 {}, P99.9 {}.",
+            "From first try to answer, of the requests that were answered: P50 {}, P95 {}, P99 {}, P99.9 {}.",
             duration(totals.latency.p50_s),
             duration(totals.latency.p95_s),
             duration(totals.latency.p99_s),
@@ -89,8 +89,10 @@ fn headline(run: &ScenarioRun) -> String {
         if totals.retries > 0 { format!(", {} retries", grouped(totals.retries as f64, 0)) } else { String::new() };
     let most: u32 = run.services.iter().map(|service| service.most_ready).max().unwrap_or(0);
     let pods = if run.services.len() == 1 { format!(", at most {most} pods ready") } else { String::new() };
+    // Who was never answered has no latency: where they are many, the quantile is that of the lucky.
+    let answered = if totals.bad_share().is_some_and(|share| share > 0.01) { " of those answered" } else { "" };
     format!(
-        "{} requests in {}: {bad}, P95 {}{retries}; {} pod-seconds{pods}; J = {}.",
+        "{} requests in {}: {bad}, P95 {}{answered}{retries}; {} pod-seconds{pods}; J = {}.",
         grouped(totals.offered as f64, 0),
         duration(Some(run.counted_seconds())),
         duration(totals.latency.p95_s),

@@ -43,7 +43,7 @@ fn runs_of_all_shapes_have_a_page() {
     }
     let dead = rendered(&sample::dead(40));
     assert!(
-        dead.contains("100.00 % bad, P95 –") && dead.contains("P50 –, P95 –, P99 –, P99.9 –."),
+        dead.contains("100.00 % bad, P95 – of those answered") && dead.contains("P50 –, P95 –, P99 –, P99.9 –."),
         "no zero for what is absent"
     );
     let marked = rendered(&sample::marked());

@@ -73,6 +73,11 @@ impl Levels {
         }
     }
 
+    /// The level of a slot that is there.
+    pub(super) fn level(&self, slot: u32) -> Option<u32> {
+        self.links.get(slot as usize).map(|link| link.level)
+    }
+
     /// Moves a slot behind those of its new level.
     pub(super) fn set(&mut self, slot: u32, level: u32) {
         if self.links[slot as usize].level != level {

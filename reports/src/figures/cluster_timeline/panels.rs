@@ -89,6 +89,18 @@ fn columns(stretches: &Stretches<'_>, time: &Scale, frame: &Frame) -> Vec<(f64, 
     (0..stretches.len()).map(|k| (x(stretches.start_us(k)), x(stretches.end_us(k)))).collect()
 }
 
+/// From where to where what was seen at an interval's end holds: until the next end. What was there at first is what the first end
+/// shows, and the last one holds for no time that is drawn, so that nothing stands before its cause.
+fn ends(stretches: &Stretches<'_>, time: &Scale, frame: &Frame) -> Vec<(f64, f64)> {
+    let columns = columns(stretches, time, frame);
+    let later = |x: f64| x.max(frame.left).min(frame.right);
+    let interval = stretches.interval_us() / (time.high - time.low) * (frame.right - frame.left);
+    let moved = |(k, (from, to)): (usize, (f64, f64))| {
+        (if k == 0 { from } else { later(from + interval) }, later(to + interval))
+    };
+    columns.into_iter().enumerate().map(moved).collect()
+}
+
 /// A line that keeps its height over each stretch.
 fn steps(columns: &[(f64, f64)], y: impl Fn(usize) -> f64) -> Vec<Point> {
     columns.iter().enumerate().flat_map(|(k, (from, to))| [(*from, y(k)), (*to, y(k))]).collect()
@@ -184,7 +196,26 @@ fn latency(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>
             labels.push((scale.y(last * factor, frame), name.to_owned(), color));
         }
     }
+    unanswered(scene, frame, (&series[0], &columns));
     end_labels(scene, frame, labels);
+}
+
+/// Says in the widest gap that nothing was answered there, if the words fit.
+fn unanswered(scene: &mut Scene, frame: &Frame, (values, columns): (&[Option<f64>], &[(f64, f64)])) {
+    let mut widest = (0.0, 0.0);
+    let mut from = None;
+    for (value, column) in values.iter().zip(columns) {
+        from = if value.is_some() { None } else { from.or(Some(column.0)) };
+        if let Some(from) = from.filter(|from| column.1 - from > widest.1 - widest.0) {
+            widest = (from, column.1);
+        }
+    }
+    let middle = (f64::midpoint(widest.0, widest.1), f64::midpoint(frame.top, frame.bottom));
+    let covered = text_frame(middle, "no request was answered", LABEL, Hold::Middle);
+    if widest.1 - widest.0 > 1.2 * (covered.right - covered.left) {
+        scene.area(&covered, (255, 255, 255));
+        scene.text(middle, "no request was answered", (LABEL, SOFT, Hold::Middle));
+    }
 }
 
 /// The lines through what is there; what is absent is a gap.
@@ -202,7 +233,7 @@ fn pieces(values: &[Option<f64>], place: impl Fn(usize, f64) -> Point) -> Vec<Ve
 
 #[expect(clippy::cast_precision_loss, reason = "lengths of queues, on paper")]
 fn queue(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>) {
-    let columns = columns(stretches, time, frame);
+    let columns = ends(stretches, time, frame);
     let all: Vec<f64> = (0..stretches.len()).map(|k| stretches.queued(k, None) as f64).collect();
     head(scene, frame, "calls that wait for a worker");
     let Some(scale) = Scale::linear(all.iter().copied().chain([4.0]), true) else { return };
@@ -223,7 +254,7 @@ fn queue(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>) 
 }
 
 fn pods(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (_, stretches, time): Context<'_>) {
-    let columns = columns(stretches, time, frame);
+    let columns = ends(stretches, time, frame);
     let rows: Vec<_> = (0..stretches.len()).map(|k| stretches.pods(k, &group.members)).collect();
     let tops = rows.iter().map(|row| f64::from(row.ready + row.starting + row.pending + row.terminating));
     let Some(scale) = Scale::linear(tops.chain(rows.iter().map(|row| f64::from(row.desired))).chain([2.0]), true)
@@ -255,7 +286,7 @@ fn pods(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (_, s
 }
 
 fn nodes(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (_, stretches, time): Context<'_>) {
-    let columns = columns(stretches, time, frame);
+    let columns = ends(stretches, time, frame);
     let rows: Vec<_> = (0..stretches.len()).map(|k| stretches.nodes(k, &group.members)).collect();
     let tops = rows.iter().map(|row| f64::from(row.ready + row.provisioning + row.lost));
     let Some(scale) = Scale::linear(tops.chain([2.0]), true) else { return };
@@ -292,6 +323,7 @@ fn side(scene: &mut Scene, frame: &Frame, words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::sample;
 
     #[test]
     fn what_is_absent_is_a_gap() {
@@ -299,5 +331,19 @@ mod tests {
         let lines = pieces(&values, |k, y| (k as f64, y));
         assert_eq!(lines, [vec![(1.0, 1.0), (2.0, 2.0)], vec![(4.0, 3.0)]]);
         assert!(pieces(&[None, None], |_, y| (0.0, y)).is_empty());
+    }
+
+    #[test]
+    fn nothing_stands_before_the_moment_at_which_it_was_seen() {
+        let run = sample::single(6);
+        let stretches = Stretches::new(&run.timeline);
+        let frame = Frame { left: 0.0, right: 600.0, top: 0.0, bottom: 1.0 };
+        let drawn = ends(&stretches, &stretches.time(), &frame);
+        // The end of the first of six intervals stands for the time before it, too.
+        let expected = [(0.0, 200.0), (200.0, 300.0), (300.0, 400.0), (400.0, 500.0), (500.0, 600.0), (600.0, 600.0)];
+        assert_eq!(drawn.len(), expected.len());
+        for (drawn, expected) in drawn.iter().zip(expected) {
+            assert!((drawn.0 - expected.0).abs() < 1e-6 && (drawn.1 - expected.1).abs() < 1e-6, "{drawn:?}");
+        }
     }
 }

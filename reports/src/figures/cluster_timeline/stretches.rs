@@ -43,6 +43,12 @@ impl<'a> Stretches<'a> {
         self.size
     }
 
+    /// Length of an interval.
+    #[expect(clippy::cast_precision_loss, reason = "a length, on paper")]
+    pub(super) fn interval_us(&self) -> f64 {
+        self.timeline.interval.micros() as f64
+    }
+
     /// Length of a stretch.
     pub(super) fn seconds(&self) -> f64 {
         crate::stats::count(self.size) * self.timeline.interval.as_secs_f64()

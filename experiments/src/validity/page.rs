@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use seatrial_reports::ReportError;
 use seatrial_reports::figures::{Figure, ValidityRow, kernel_validity};
 
+use super::sample::Interval;
 use super::{Evidence, kernels, theory};
 
 #[cfg(test)]
@@ -38,7 +39,8 @@ pub fn figure_rows(evidence: &Evidence) -> Vec<ValidityRow> {
 }
 
 fn figure_row(row: &kernels::Row) -> ValidityRow {
-    let shown = row.difference.filter(|_| !row.is_small());
+    let is_within = |difference: &Interval| difference.mean.abs() <= row.band();
+    let shown = row.difference.filter(|difference| !row.is_small() || is_within(difference));
     let ends = shown.map(|difference| difference.ends());
     ValidityRow {
         scenario: format!("{}, {}", row.scenario, row.strategy),

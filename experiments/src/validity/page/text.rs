@@ -5,7 +5,7 @@ pub(super) const HEAD: &str = "\
 
 Is the event kernel true to theory, and the fluid kernel true to the event kernel? This page is measured, not written: tables and the
 numbers of the summary come from the example `validity`, a test holds the committed page to the rows that it measures, and failures
-are rows like any other. Who is compared was settled before anything was measured.
+are rows like any other. What is compared was settled before it was measured, but for what the sections say was changed afterwards.
 
 Measuring takes minutes, so the page is not part of `cargo xtask generate`. In the root of the repository, with `SEATRIAL_TRACES` set:
 
@@ -30,7 +30,8 @@ seeds, so one row in a hundred lies outside by chance. A tail so thin that 30 se
 events of it has no row.
 
 The shared processors were measured twice. At a quarter of the length lognormal work lay outside (a mean stay of 0.1627 ± 0.0035 s), and
-exponential work inside (0.1685 ± 0.0037 s); the rows below say how it ended. All four see the same arrivals.
+exponential work inside (0.1685 ± 0.0037 s); the rows below say how it ended. All four see the same arrivals. Three thin tails, of which
+nothing was seen, had rows in the first measurement.
 
 M/M/c: Erlang C. M/D/1: Pollaczek and Khinchine. M/G/1 with processor sharing: the mean stay depends on the mean of the work alone,
 whatever its shape (exponential, constant, uniform, lognormal with σ = 1). M/M/1/4: the share turned away is the probability of a full
@@ -69,7 +70,8 @@ The first measurement for this page had 16 failures, and three causes of them we
 per service on the fluid kernel and per pod on the other (`flash-crowd` drained in 11 s instead of 73 s); the first decisions of the
 event kernel were blind for the lag and a slot (a third of the bad requests of `single-web-service` under a HorizontalPodAutoscaler at 60 %);
 and the fluid kernel called every request of an overload bad, also where clients are content to wait a minute (0.71 instead of 0.46 of
-the jobs of `batch-scale-to-zero` with ten pods). What is left is below.
+the jobs of `batch-scale-to-zero` with ten pods). What is left is below. One strategy was exchanged: a longer grace period of `kpa` changed
+nothing on either kernel, and made place for `kpa 2`.
 
 `… --example validity -- measure kernels`.
 ";
@@ -94,8 +96,8 @@ pub(super) const PROTOCOL: &str = "\
 ## 4. Protocol P1
 
 The same traffic (realised counts), strategies, start-up times and moments of decisions on both kernels: `episode::run_on` and
-`world::protocol::run_on`. First four pods under constant loads for half an hour, then the hour around the busiest minute of the test
-part of `worldcup98`, a match. Utilisation is allowed 2 %, the bad fraction 0.002 or 15 %; of J the differences are shown.
+`world::protocol::run_on`. First four pods under constant loads for half an hour, then the hour around the busiest minute that
+`worldcup98` has in the protocol's test part (21 to 28 June 1998). Utilisation is allowed 2 %, the bad fraction 0.002 or 15 %; of J the differences are shown.
 
 Realised traffic keeps the count of every minute, so a queue that remembers minutes meets less noise than a Poisson process has: a reason
 to expect the event kernel to wait a little less than Erlang C says close to saturation. The intervals are too wide to show it.

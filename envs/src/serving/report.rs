@@ -123,8 +123,7 @@ impl Serving {
 
     fn cpu_s(&self, service: ServiceId, now: Timestamp) -> f64 {
         let is_its = |shape_service: u16| usize::from(shape_service) == service.index();
-        let running =
-            self.servers.iter().filter(|server| server.phase != Phase::Absent && is_its(server.shape.service));
+        let running = self.servers.iter().filter(|server| server.phase != Phase::Absent && is_its(server.service));
         self.services[service.index()].count.cpu_gone_us / 1e6 + running.map(|server| server.cpu_s(now)).sum::<f64>()
     }
 
@@ -226,7 +225,7 @@ impl Serving {
         if server.present != found {
             return Err(Imbalance::Pod { slot, counted: server.present, found });
         }
-        let (busy, workers) = (server.busy(), server.shape.workers);
+        let (busy, workers) = (server.busy(), server.workers());
         let in_service = self.found(|call| is_here(call) && call.state == State::InService) as u32;
         let fits = busy <= workers && in_service == server.running();
         if fits { Ok(()) } else { Err(Imbalance::Workers { slot, busy, workers }) }

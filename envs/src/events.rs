@@ -16,4 +16,4 @@ mod ring;
 mod simulation;
 
 pub use queue::{EventQueue, PastEvent};
-pub use simulation::{Model, Simulation, Stop, Then};
+pub use simulation::{Model, Others, Simulation, Stop, Then};

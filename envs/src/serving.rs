@@ -57,6 +57,7 @@ mod totals;
 #[cfg(test)]
 mod tests;
 
+use core::hint::black_box;
 use std::collections::VecDeque;
 
 use hdrhistogram::Histogram;
@@ -68,7 +69,7 @@ pub use event::{Event, Happening, Notice};
 pub use totals::{ClientTotals, Imbalance, IntervalRows, ServiceTotals};
 
 use crate::cluster::change::PodChange;
-use crate::events::{EventQueue, PastEvent};
+use crate::events::{EventQueue, Others, PastEvent};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
 use crate::spec::service::Balancing;
@@ -220,6 +221,27 @@ impl Serving {
             Event::Departure { slot, ticket } => self.departure(slot, ticket, queue),
             Event::Deadline { caller } => self.deadline(caller, queue),
             Event::Retry { call, generation } => self.retry(call, generation, queue),
+        }
+    }
+
+    /// Looks at what `event` will need, so that it is at hand when its turn comes. Changes nothing.
+    #[inline]
+    pub(crate) fn foresee(&self, event: Event, others: Others) {
+        let look = |slot: u32| {
+            // Loading is all there is to it: nothing may take that for superfluous.
+            black_box(self.servers.get(slot as usize).map(|server| server.phase));
+        };
+        match (event, others) {
+            (Event::Done { call, .. }, Others::Four) => {
+                black_box(self.calls.get(call).slot);
+            }
+            (Event::Done { call, .. }, Others::One) => look(self.calls.get(call).slot),
+            (Event::Arrival { source }, Others::One) => {
+                let service = self.sources[source as usize].service;
+                self.services[service as usize].balancer.foreseen().into_iter().for_each(look);
+                black_box(self.calls.foreseen());
+            }
+            _ => {}
         }
     }
 

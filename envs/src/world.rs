@@ -56,7 +56,7 @@ use self::memory::{Memory, Scrape};
 use self::recorder::{Recorder, ids};
 use crate::cluster::change::PodChange;
 use crate::cluster::machine::{Cluster, ClusterError};
-use crate::events::{EventQueue, Model, PastEvent, Simulation, Then};
+use crate::events::{EventQueue, Model, Others, PastEvent, Simulation, Then};
 use crate::ids::ServiceId;
 use crate::serving::{Imbalance, Notice, Serving, ServingError};
 use crate::spec::{Inputs, Refused, ScenarioSpec};
@@ -217,6 +217,13 @@ impl Model for World {
             }
         }
         Ok(Then::Continue)
+    }
+
+    #[inline]
+    fn foresee(&self, event: Event, others: Others) {
+        if let Event::Serving(event) = event {
+            self.serving.foresee(event, others);
+        }
     }
 }
 

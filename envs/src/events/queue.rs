@@ -192,6 +192,13 @@ impl<E: Copy> EventQueue<E> {
             .or_else(|| self.overflow.peek().map(|entry| entry.at))
     }
 
+    /// The event behind the next `after` ones, as far as the queue knows without work; events pushed from now on may come before it.
+    #[inline]
+    pub(super) fn coming(&self, after: usize) -> Option<E> {
+        let place = self.current.len().checked_sub(after + 1)?;
+        self.current.get(place).map(|entry| entry.event)
+    }
+
     /// Lets time pass without an event: to `to`, or to the next event if that comes first; never back. Returns the present.
     pub fn pass_until(&mut self, to: Timestamp) -> Timestamp {
         let reached = self.peek_time().map_or(to, |next| next.min(to));

@@ -35,6 +35,23 @@ pub trait Model {
     /// # Errors
     /// [`PastEvent`] if the model schedules an effect before its cause, which is a mistake in the model.
     fn handle(&mut self, event: Self::Event, queue: &mut EventQueue<Self::Event>) -> Result<Then, PastEvent>;
+
+    /// `event` will probably be handled after `others` more: a large model looks at what that will need, so that it waits for memory
+    /// while it is busy with the events before. Changes nothing; most events come by here, not all.
+    #[inline]
+    fn foresee(&self, event: Self::Event, others: Others) {
+        let _ = (event, others);
+    }
+}
+
+/// How many events an event that is foreseen still waits for: few, so that what is fetched is still there when its turn comes.
+/// Each comes by twice: to find in memory what it is about, and later what hangs on that; the two overlap (measured).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// One.
+    One,
+    /// Four.
+    Four,
 }
 
 /// A model, its queue, and the clock that both share. `clone` is snapshot and fork.
@@ -91,6 +108,11 @@ impl<M: Model> Simulation<M> {
 
     fn handle(&mut self, event: M::Event) -> Result<Then, PastEvent> {
         self.handled += 1;
+        for (others, count) in [(Others::Four, 4), (Others::One, 1)] {
+            if let Some(event) = self.queue.coming(count) {
+                self.model.foresee(event, others);
+            }
+        }
         self.model.handle(event, &mut self.queue)
     }
 }

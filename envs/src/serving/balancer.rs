@@ -12,6 +12,7 @@ mod levels;
 
 use levels::Levels;
 
+use super::calls::NONE;
 use crate::spec::service::Balancing;
 
 /// The endpoints of a service.
@@ -89,6 +90,11 @@ impl Balancer {
             Balancing::Random => self.at_unit(&self.ready, words()[0]),
             Balancing::PowerOfTwo => self.lesser_of_two(words(), load),
         }
+    }
+
+    /// The pods that the next two calls probably go to, as far as that is known without work.
+    pub(super) fn foreseen(&self) -> [u32; 2] {
+        if self.keeps_levels() { self.levels.foreseen() } else { [NONE; 2] }
     }
 
     fn next_in_turn(&mut self) -> Option<u32> {

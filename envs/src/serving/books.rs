@@ -89,7 +89,7 @@ impl Serving {
                 return Err(Imbalance::Queue { service: index, counted, found });
             }
         }
-        let its = |server: &&super::Server| server.phase == Phase::Ready && usize::from(server.shape.service) == index;
+        let its = |server: &&super::Server| server.phase == Phase::Ready && usize::from(server.service) == index;
         let (ready, known) = (self.servers.iter().filter(its).count(), service.balancer.ready());
         if ready == known as usize { Ok(()) } else { Err(Imbalance::Endpoints { service: index, known, ready }) }
     }
@@ -101,10 +101,10 @@ impl Serving {
                 return Err(Imbalance::Pod { slot, counted, found });
             }
         }
-        let service = &self.services[usize::from(server.shape.service)];
-        let (busy, workers) = (server.busy(), server.shape.workers);
+        let service = &self.services[usize::from(server.service)];
+        let (busy, workers) = (server.busy(), server.workers());
         let held = if service.holds_worker { here.calling } else { 0 };
-        if busy > workers || here.in_service != server.running() || held != server.held {
+        if busy > workers || here.in_service != server.running() || held + server.running() != busy {
             return Err(Imbalance::Workers { slot, busy, workers });
         }
         let load = if service.balancer.is_shared() { busy } else { server.present };

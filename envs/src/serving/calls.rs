@@ -3,6 +3,9 @@
 //! A try carries what its caller knows of the whole wish (first try, number, class), so that a retry is a copy in a new place
 //! while the old try may still be at a server, for nobody. A place's generation changes when it is freed; whoever keeps an id for
 //! later keeps the generation with it.
+//!
+//! A busy cluster has more calls than the inner caches hold, and each is looked up again when it ends: what every call needs fills
+//! one cache line ([`Call`]), the rest lies apart ([`Errand`]).
 
 use seatrial_core::time::Timestamp;
 
@@ -29,15 +32,14 @@ pub(super) enum State {
     Backoff,
 }
 
-/// A call.
+/// A call: what its beginning and its end look at, one cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Call {
     /// When it arrived at its service.
     pub(super) arrived: Timestamp,
     /// When its caller began the first try.
     pub(super) first: Timestamp,
-    /// Number of the client's request.
-    pub(super) request: u64,
     /// CPU microseconds of its own work.
     pub(super) work_us: f64,
     /// The server's progress at which it is done, in service on a core of its own.
@@ -52,24 +54,10 @@ pub(super) struct Call {
     pub(super) slot: u32,
     /// Of this place.
     pub(super) generation: u32,
-    /// Its place in the request's tree of calls; 0 is the root.
-    pub(super) place: u32,
-    /// Tells apart the calls that different tries of their callers made: 0 where those are all first ones.
-    pub(super) path: u32,
-    /// Calls of its own that it waits for.
-    pub(super) pending: u32,
-    /// First of its service's call edges that it has not come to yet.
-    pub(super) next_edge: u16,
     /// Along which edge it was made.
     pub(super) edge: u16,
     /// Its service.
     pub(super) service: u16,
-    /// The request's class.
-    pub(super) class: u16,
-    /// Tokens of the request.
-    pub(super) tokens: [u32; 2],
-    /// Number of this try, from 1.
-    pub(super) attempt: u32,
     /// See [`State`].
     pub(super) state: State,
     /// Its caller has given it up.
@@ -81,16 +69,6 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Which draws it has, of those that every try has for itself.
-    pub(super) const fn luck(&self) -> u32 {
-        of_try(self.place ^ self.path, self.attempt)
-    }
-
-    /// The path of calls that it makes.
-    pub(super) const fn path_of_calls(&self) -> u32 {
-        of_try(self.path, self.attempt - 1)
-    }
-
     pub(super) const fn is_root(&self) -> bool {
         self.parent == NONE
     }
@@ -101,10 +79,45 @@ pub(super) const fn of_try(place: u32, attempt: u32) -> u32 {
     place.wrapping_mul(0x9E37_79B9).wrapping_add(attempt)
 }
 
+/// What draws, retries and calls of its own need to know of a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Errand {
+    /// Number of the client's request.
+    pub(super) request: u64,
+    /// Tokens of the request.
+    pub(super) tokens: [u32; 2],
+    /// Its place in the request's tree of calls; 0 is the root.
+    pub(super) place: u32,
+    /// Tells apart the calls that different tries of their callers made: 0 where those are all first ones.
+    pub(super) path: u32,
+    /// Number of this try, from 1.
+    pub(super) attempt: u32,
+    /// Calls of its own that it waits for.
+    pub(super) pending: u32,
+    /// First of its service's call edges that it has not come to yet.
+    pub(super) next_edge: u16,
+    /// The request's class.
+    pub(super) class: u16,
+}
+
+impl Errand {
+    /// Which draws it has, of those that every try has for itself.
+    pub(super) const fn luck(&self) -> u32 {
+        of_try(self.place ^ self.path, self.attempt)
+    }
+
+    /// The path of calls that it makes.
+    pub(super) const fn path_of_calls(&self) -> u32 {
+        of_try(self.path, self.attempt - 1)
+    }
+}
+
 /// All calls.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Calls {
     places: Vec<Call>,
+    /// By place.
+    errands: Vec<Errand>,
     free: Vec<u32>,
 }
 
@@ -112,18 +125,26 @@ impl Calls {
     /// Forgets all calls and their generations.
     pub(super) fn clear(&mut self) {
         self.places.clear();
+        self.errands.clear();
         self.free.clear();
     }
 
     /// Keeps `call`, which gets the place's generation.
-    pub(super) fn insert(&mut self, call: Call) -> u32 {
+    pub(super) fn insert(&mut self, call: Call, errand: Errand) -> u32 {
         if let Some(id) = self.free.pop() {
             let place = &mut self.places[id as usize];
             *place = Call { generation: place.generation, ..call };
+            self.errands[id as usize] = errand;
             return id;
         }
         self.places.push(Call { generation: 0, ..call });
+        self.errands.push(errand);
         (self.places.len() - 1) as u32
+    }
+
+    /// What lies where the next call will.
+    pub(super) fn foreseen(&self) -> Option<u16> {
+        self.free.last().map(|id| self.errands[*id as usize].class)
     }
 
     /// Frees a place; what is left of its call is stale from now on.
@@ -140,6 +161,14 @@ impl Calls {
 
     pub(super) fn get_mut(&mut self, id: u32) -> &mut Call {
         &mut self.places[id as usize]
+    }
+
+    pub(super) fn errand(&self, id: u32) -> &Errand {
+        &self.errands[id as usize]
+    }
+
+    pub(super) fn errand_mut(&mut self, id: u32) -> &mut Errand {
+        &mut self.errands[id as usize]
     }
 
     /// Whether the call that had `generation` in this place is still there.
@@ -173,5 +202,10 @@ mod tests {
         assert_eq!(of_try(0, 3), 3);
         assert_ne!(of_try(1, 1), of_try(2, 1));
         assert_eq!(of_try(0, 0), 0, "calls of first tries have the path of their callers");
+    }
+
+    #[test]
+    fn a_call_fills_a_cache_line() {
+        assert_eq!((size_of::<Call>(), size_of::<Errand>()), (64, 40));
     }
 }

@@ -82,15 +82,18 @@ impl Serving {
             self.leave_pod(slot, false);
         }
         self.fail(id, true, queue)?;
-        let waiting = match slot {
-            NONE => &mut self.services[service as usize].queue,
-            _ => &mut self.servers[slot as usize].queue,
-        };
-        while let Some(front) = waiting.front().copied().filter(|front| self.calls.get(*front).state == State::Gone) {
-            waiting.pop_front();
+        loop {
+            let front = match slot {
+                NONE => self.services[service as usize].queue.front().copied(),
+                _ => self.servers[slot as usize].first_in_queue(),
+            };
+            let Some(front) = front.filter(|front| self.calls.get(*front).state == State::Gone) else { return Ok(()) };
+            match slot {
+                NONE => self.services[service as usize].queue.pop_front(),
+                _ => self.servers[slot as usize].next_in_queue(),
+            };
             self.calls.remove(front);
         }
-        Ok(())
     }
 
     /// The caller leaves, the call stays where it is.
@@ -99,6 +102,6 @@ impl Serving {
         let left = self.calls.get_mut(id);
         (left.detached, left.bad_try) = (true, true);
         self.services[call.service as usize].count.bad += u64::from(!call.bad_try);
-        self.try_failed(&call, queue)
+        self.try_failed(id, &call, queue)
     }
 }

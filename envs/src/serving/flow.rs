@@ -8,8 +8,9 @@ use seatrial_core::rand::{Stream, draw};
 use seatrial_core::time::Timestamp;
 
 use super::Serving;
+use super::arrivals::Arrival;
 use super::callers::jitter;
-use super::calls::{Call, NEVER, NONE, State};
+use super::calls::{Call, Errand, NEVER, NONE, State};
 use super::event::{Event, Happening, Notice};
 use super::server::Phase;
 use crate::events::{EventQueue, PastEvent};
@@ -34,7 +35,6 @@ impl Serving {
         let call = Call {
             arrived: now,
             first: now,
-            request: arrival.request,
             work_us,
             ends_at_us: 0.0,
             done_at: now,
@@ -42,23 +42,18 @@ impl Serving {
             parent_generation: 0,
             slot: NONE,
             generation: 0,
-            place: 0,
-            path: 0,
-            pending: 0,
-            next_edge: 0,
             edge: service,
             service,
-            class: arrival.class,
-            tokens: arrival.tokens,
-            attempt: 1,
             state: State::Queued,
             detached: false,
             bad_try: false,
             judged: false,
         };
+        let Arrival { request, class, tokens, .. } = arrival;
+        let errand = Errand { request, class, tokens, attempt: 1, place: 0, path: 0, pending: 0, next_edge: 0 };
         self.clients.offered += 1;
         self.callers[0].first_try();
-        let id = self.calls.insert(call);
+        let id = self.calls.insert(call, errand);
         self.send(id, queue)
     }
 
@@ -80,10 +75,11 @@ impl Serving {
         let service = &mut self.services[call.service as usize];
         service.count.arrived += 1;
         let servers = &self.servers;
-        let picked = service.balancer.pick(
-            || draw(self.seed, Stream::Balancing, call.request, call.luck()),
-            |slot| servers[slot as usize].present,
-        );
+        let draw = || {
+            let errand = self.calls.errand(id);
+            draw(self.seed, Stream::Balancing, errand.request, errand.luck())
+        };
+        let picked = service.balancer.pick(draw, |slot| servers[slot as usize].present);
         match picked {
             Some(slot) if self.servers[slot as usize].has_free_worker() => {
                 self.watch_deadline(id, false, queue)?;
@@ -103,9 +99,7 @@ impl Serving {
                     return self.fail(id, false, queue);
                 }
                 service.queued += 1;
-                server.queued += 1;
-                server.present += 1;
-                server.queue.push_back(id);
+                server.enqueue(id);
                 self.calls.get_mut(id).slot = slot;
                 self.book_load(slot);
                 self.watch_deadline(id, true, queue)
@@ -134,7 +128,7 @@ impl Serving {
         }
         let server = &mut self.servers[slot as usize];
         server.present += u32::from(is_new_here);
-        let next = if server.is_dedicated() {
+        let next = if service.shape.is_dedicated() {
             let done = server.begin_alone(call.work_us, now);
             (call.ends_at_us, call.done_at) = (done.ends_at_us, done.at.unwrap_or(NEVER));
             done.at.map(|at| (at, Event::Done { call: id, generation: call.generation }))
@@ -167,15 +161,14 @@ impl Serving {
     /// Takes the next call out of the queue that a pod with a free worker serves; lets go those that were thrown away.
     fn next_waiting(&mut self, slot: u32) -> Option<u32> {
         let server = &mut self.servers[slot as usize];
-        let service = &mut self.services[server.shape.service as usize];
+        let service = &mut self.services[server.service as usize];
         let is_shared = service.balancer.is_shared();
         let may_take = if is_shared { server.phase == Phase::Ready } else { server.phase != Phase::Absent };
         if !may_take || !server.has_free_worker() {
             return None;
         }
         loop {
-            let waiting = if is_shared { &mut service.queue } else { &mut server.queue };
-            let id = waiting.pop_front()?;
+            let id = if is_shared { service.queue.pop_front() } else { server.next_in_queue() }?;
             let call = self.calls.get(id);
             if call.state == State::Gone {
                 self.calls.remove(id);
@@ -209,10 +202,12 @@ impl Serving {
         }
         let service = &self.services[call.service as usize];
         let (holds, first) = (service.holds_worker, service.edges.start);
-        let call = self.calls.get_mut(id);
-        (call.state, call.next_edge) = (State::Calling, first);
+        self.calls.get_mut(id).state = State::Calling;
+        self.calls.errand_mut(id).next_edge = first;
         let slot = call.slot;
-        self.servers[slot as usize].held += u32::from(holds);
+        if holds {
+            self.servers[slot as usize].hold_worker();
+        }
         self.book_load(slot);
         self.pull(slot, queue)?;
         self.make_calls(id, queue)
@@ -222,7 +217,9 @@ impl Serving {
     pub(super) fn leave_pod(&mut self, slot: u32, held_worker: bool) {
         let server = &mut self.servers[slot as usize];
         server.present -= 1;
-        server.held -= u32::from(held_worker);
+        if held_worker {
+            server.release_worker();
+        }
         if server.present == 0 && server.phase == Phase::Left {
             self.notices.push_back(Notice::Drained(server.pod));
         }
@@ -233,9 +230,10 @@ impl Serving {
     pub(super) fn book_load(&mut self, slot: u32) {
         let server = &self.servers[slot as usize];
         if server.phase == Phase::Ready {
-            let balancer = &mut self.services[server.shape.service as usize].balancer;
-            let load = if balancer.is_shared() { server.busy() } else { server.present };
-            balancer.set_load(slot, load);
+            let service = &mut self.services[server.service as usize];
+            let is_shared = service.balancer.is_shared();
+            let load = if is_shared { service.shape.workers - server.free } else { server.present };
+            service.balancer.set_load(slot, load);
         }
     }
 
@@ -298,12 +296,14 @@ impl Serving {
             self.clients.wasted += u64::from(call.is_root());
             return Ok(());
         }
-        self.try_failed(&call, queue)
+        self.try_failed(id, &call, queue)
     }
 
-    /// The caller of a failed try, or of one that it gave up, tries again or takes it as failed.
+    /// The caller of a failed try, or of one that it gave up, tries again or takes it as failed; the call's place may be free
+    /// by now, but nobody has it yet.
     pub(super) fn try_failed<E: Copy + From<Event>>(
         &mut self,
+        id: u32,
         call: &Call,
         queue: &mut EventQueue<E>,
     ) -> Result<(), PastEvent> {
@@ -314,9 +314,10 @@ impl Serving {
         if !call.is_root() && !self.calls.is_alive(call.parent, call.parent_generation) {
             return Ok(());
         }
-        let draw = || jitter(self.seed, call.request, call.luck());
-        if let Some(delay) = self.callers[caller as usize].retry(call.attempt, now, draw) {
-            return self.retry_after(call, now + delay, queue);
+        let errand = *self.calls.errand(id);
+        let draw = || jitter(self.seed, errand.request, errand.luck());
+        if let Some(delay) = self.callers[caller as usize].retry(errand.attempt, now, draw) {
+            return self.retry_after(call, &errand, now + delay, queue);
         }
         if call.is_root() {
             self.clients.failed += 1;
@@ -332,12 +333,12 @@ impl Serving {
     fn retry_after<E: Copy + From<Event>>(
         &mut self,
         call: &Call,
+        errand: &Errand,
         at: Timestamp,
         queue: &mut EventQueue<E>,
     ) -> Result<(), PastEvent> {
-        let attempt = call.attempt + 1;
-        let next = Call { state: State::Backoff, attempt, bad_try: false, detached: false, slot: NONE, ..*call };
-        let id = self.calls.insert(next);
+        let next = Call { state: State::Backoff, bad_try: false, detached: false, slot: NONE, ..*call };
+        let id = self.calls.insert(next, Errand { attempt: errand.attempt + 1, ..*errand });
         let generation = self.calls.get(id).generation;
         queue.push(at, Event::Retry { call: id, generation }.into())
     }

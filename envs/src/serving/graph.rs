@@ -7,7 +7,7 @@
 use seatrial_core::rand::{Stream, open_unit, uniform};
 
 use super::Serving;
-use super::calls::{Call, NONE, State};
+use super::calls::{Call, Errand, NONE, State};
 use super::event::Event;
 use crate::events::{EventQueue, PastEvent};
 
@@ -20,25 +20,25 @@ impl Serving {
     ) -> Result<(), PastEvent> {
         loop {
             let call = *self.calls.get(id);
-            let last = self.services[call.service as usize].edges.end;
-            if call.next_edge == last {
+            let (last, errand) = (self.services[call.service as usize].edges.end, *self.calls.errand(id));
+            if errand.next_edge == last {
                 return self.calls_done(id, queue);
             }
             if !self.calls.is_wanted(&call) {
                 return self.calling_failed(id, queue);
             }
-            let stage = self.edges[call.next_edge as usize].stage;
+            let stage = self.edges[errand.next_edge as usize].stage;
             let is_behind = |edge: &u16| self.edges[*edge as usize].stage != stage;
-            let end = (call.next_edge..last).find(is_behind).unwrap_or(last);
+            let end = (errand.next_edge..last).find(is_behind).unwrap_or(last);
             // Waits for itself as well while it calls, so that a call that fails at once does not end the stage.
-            let caller = self.calls.get_mut(id);
+            let caller = self.calls.errand_mut(id);
             (caller.pending, caller.next_edge) = (1, end);
-            for edge in call.next_edge..end {
-                if !self.call_along(edge, id, &call, queue)? {
+            for edge in errand.next_edge..end {
+                if !self.call_along(edge, id, (&call, &errand), queue)? {
                     return Ok(());
                 }
             }
-            let caller = self.calls.get_mut(id);
+            let caller = self.calls.errand_mut(id);
             caller.pending -= 1;
             if caller.pending > 0 {
                 return Ok(());
@@ -51,20 +51,20 @@ impl Serving {
         &mut self,
         index: u16,
         id: u32,
-        caller: &Call,
+        (caller, errand): (&Call, &Errand),
         queue: &mut EventQueue<E>,
     ) -> Result<bool, PastEvent> {
         let edge = self.edges[index as usize];
         for copy in 0..edge.count {
-            let place = place_of(caller.place, index, copy);
-            let unit = || uniform(self.seed, Stream::Branching, caller.request, place);
+            let place = place_of(errand.place, index, copy);
+            let unit = || uniform(self.seed, Stream::Branching, errand.request, place);
             if edge.probability < 1.0 && unit() >= edge.probability {
                 continue;
             }
-            let unit = seatrial_core::rand::draw(self.seed, Stream::CallWork, caller.request, place);
-            let factor = self.class_work[caller.class as usize];
+            let unit = seatrial_core::rand::draw(self.seed, Stream::CallWork, errand.request, place);
+            let factor = self.class_work[errand.class as usize];
             let callee = &self.services[edge.to as usize];
-            let work_us = callee.work_us(open_unit(unit[0], unit[1]), factor, caller.tokens);
+            let work_us = callee.work_us(open_unit(unit[0], unit[1]), factor, errand.tokens);
             let call = Call {
                 arrived: queue.now(),
                 first: queue.now(),
@@ -73,21 +73,18 @@ impl Serving {
                 parent: id,
                 parent_generation: caller.generation,
                 slot: NONE,
-                place,
-                path: caller.path_of_calls(),
-                pending: 0,
-                next_edge: 0,
                 edge: index,
                 service: edge.to,
-                attempt: 1,
                 state: State::Queued,
                 detached: false,
                 bad_try: false,
                 ..*caller
             };
-            self.calls.get_mut(id).pending += 1;
+            let errand =
+                Errand { place, path: errand.path_of_calls(), attempt: 1, pending: 0, next_edge: 0, ..*errand };
+            self.calls.errand_mut(id).pending += 1;
             self.callers[edge.caller as usize].first_try();
-            let call = self.calls.insert(call);
+            let call = self.calls.insert(call, errand);
             self.send(call, queue)?;
             if !self.calls.is_alive(id, caller.generation) {
                 return Ok(false);
@@ -102,9 +99,9 @@ impl Serving {
         id: u32,
         queue: &mut EventQueue<E>,
     ) -> Result<(), PastEvent> {
-        let call = self.calls.get_mut(id);
-        call.pending -= 1;
-        if call.pending > 0 { Ok(()) } else { self.make_calls(id, queue) }
+        let caller = self.calls.errand_mut(id);
+        caller.pending -= 1;
+        if caller.pending > 0 { Ok(()) } else { self.make_calls(id, queue) }
     }
 
     /// All its calls are done.

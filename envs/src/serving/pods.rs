@@ -52,7 +52,7 @@ impl Serving {
             return Ok(());
         }
         server.phase = Phase::Ready;
-        let balancer = &mut self.services[server.shape.service as usize].balancer;
+        let balancer = &mut self.services[server.service as usize].balancer;
         let load = if balancer.is_shared() { server.busy() } else { server.present };
         balancer.join(slot, load);
         self.pull(slot, queue)
@@ -64,7 +64,7 @@ impl Serving {
             return;
         }
         if server.phase == Phase::Ready {
-            self.services[server.shape.service as usize].balancer.leave(slot);
+            self.services[server.service as usize].balancer.leave(slot);
         }
         server.phase = Phase::Left;
         if server.present == 0 {
@@ -99,12 +99,12 @@ impl Serving {
     /// The container ends, and what it has fails.
     fn pod_stopped<E: Copy + From<Event>>(&mut self, slot: u32, queue: &mut EventQueue<E>) -> Result<(), PastEvent> {
         let server = &mut self.servers[slot as usize];
-        let service = &mut self.services[server.shape.service as usize];
+        let service = &mut self.services[server.service as usize];
         if server.phase == Phase::Ready {
             service.balancer.leave(slot);
         }
         service.count.cpu_gone_us += server.stop_container(queue.now());
-        for id in server.queue.drain(..) {
+        for id in server.drain_queue() {
             if self.calls.get(id).state == State::Gone {
                 self.calls.remove(id);
             }

@@ -121,8 +121,7 @@ impl Serving {
 
     fn cpu_s(&self, service: ServiceId, now: Timestamp) -> f64 {
         let is_its = |shape_service: u16| usize::from(shape_service) == service.index();
-        let running =
-            self.servers.iter().filter(|server| server.phase != Phase::Absent && is_its(server.shape.service));
+        let running = self.servers.iter().filter(|server| server.phase != Phase::Absent && is_its(server.service));
         self.services[service.index()].count.cpu_gone_us / 1e6 + running.map(|server| server.cpu_s(now)).sum::<f64>()
     }
 

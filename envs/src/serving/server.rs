@@ -9,6 +9,8 @@
 //! needed, and no event is ever stale but by a change of speed. Otherwise one event is pending per pod; one that comes too early
 //! because calls came on top is put off when it comes.
 //!
+//! The first cache line of a server holds all that a call on a core of its own looks at, unless calls are queued.
+//!
 //! Invariant: CPU used is the sum of progress over calls in service; work is whole microseconds, and an end is rounded up to the next
 //! one, so it is the work done within a microsecond a call, and never goes down while a container runs.
 
@@ -43,6 +45,13 @@ pub(super) struct Shape {
     pub(super) cores: f64,
 }
 
+impl Shape {
+    /// Whether every worker has a core of its own, so that each call in service has its own event.
+    pub(super) fn is_dedicated(&self) -> bool {
+        f64::from(self.workers) <= self.cores
+    }
+}
+
 /// A call in service; the next one to end is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Running {
@@ -75,56 +84,60 @@ pub(super) struct Alone {
 
 /// A slot of pods.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Server {
-    pub(super) pod: PodId,
-    pub(super) phase: Phase,
-    pub(super) shape: Shape,
-    speed: f64,
     clock: Timestamp,
     progress_us: f64,
     cpu_us: f64,
+    speed: f64,
+    pub(super) completed: u64,
+    pub(super) duration_us: i64,
     /// Calls in service.
     running: u32,
-    is_dedicated: bool,
-    /// Those that share cores.
-    sharing: BinaryHeap<Running>,
-    /// Workers that are held by calls that wait for calls of their own.
-    pub(super) held: u32,
+    /// Workers that are neither in service nor held by calls that wait for calls of their own.
+    pub(super) free: u32,
     /// Calls here: queued, in service, or waiting for calls of their own.
     pub(super) present: u32,
+    pub(super) service: u16,
+    pub(super) phase: Phase,
+    /// Whether something is in `queue`.
+    has_queue: bool,
     /// Calls that wait for a worker of this pod, those thrown away included.
-    pub(super) queue: VecDeque<u32>,
+    queue: VecDeque<u32>,
     /// Of them those that still want one.
     pub(super) queued: u32,
     pub(super) ticket: u32,
+    /// Those in service that share cores.
+    sharing: BinaryHeap<Running>,
     /// The event that is pending where calls share cores.
     pending_at: Option<Timestamp>,
-    pub(super) completed: u64,
-    pub(super) duration_us: i64,
+    shape: Shape,
+    pub(super) pod: PodId,
 }
 
 impl Server {
     /// A slot that nobody has used.
     pub(super) fn absent(slot: u32) -> Self {
         Self {
-            pod: PodId { slot, generation: 0 },
-            phase: Phase::Absent,
-            shape: Shape { service: 0, workers: 0, cores: 0.0 },
-            speed: 1.0,
             clock: Timestamp::ZERO,
             progress_us: 0.0,
             cpu_us: 0.0,
+            speed: 1.0,
+            completed: 0,
+            duration_us: 0,
             running: 0,
-            is_dedicated: false,
-            sharing: BinaryHeap::new(),
-            held: 0,
+            free: 0,
             present: 0,
+            service: 0,
+            phase: Phase::Absent,
+            has_queue: false,
             queue: VecDeque::new(),
             queued: 0,
             ticket: 0,
+            sharing: BinaryHeap::new(),
             pending_at: None,
-            completed: 0,
-            duration_us: 0,
+            shape: Shape { service: 0, workers: 0, cores: 0.0 },
+            pod: PodId { slot, generation: 0 },
         }
     }
 
@@ -142,9 +155,10 @@ impl Server {
             pod,
             phase: Phase::Starting,
             shape,
+            service: shape.service,
+            free: shape.workers,
             clock: now,
             ticket: self.ticket.wrapping_add(1),
-            is_dedicated: f64::from(shape.workers) <= shape.cores,
             sharing: core::mem::take(&mut self.sharing),
             queue: core::mem::take(&mut self.queue),
             ..Self::absent(pod.slot)
@@ -160,7 +174,8 @@ impl Server {
         self.ticket = self.ticket.wrapping_add(1);
         self.pending_at = None;
         self.sharing.clear();
-        (self.running, self.held, self.completed, self.duration_us) = (0, 0, 0, 0);
+        (self.running, self.free) = (0, self.shape.workers);
+        (self.completed, self.duration_us) = (0, 0);
         core::mem::take(&mut self.cpu_us)
     }
 
@@ -169,13 +184,54 @@ impl Server {
         self.running
     }
 
+    pub(super) const fn workers(&self) -> u32 {
+        self.shape.workers
+    }
+
     /// Workers that are taken.
     pub(super) const fn busy(&self) -> u32 {
-        self.running + self.held
+        self.shape.workers.wrapping_sub(self.free)
     }
 
     pub(super) const fn has_free_worker(&self) -> bool {
-        self.busy() < self.shape.workers
+        self.free > 0
+    }
+
+    /// A call whose own work is done keeps its worker while it waits for calls of its own.
+    pub(super) const fn hold_worker(&mut self) {
+        self.free -= 1;
+    }
+
+    /// Such a call gives its worker back.
+    pub(super) const fn release_worker(&mut self) {
+        self.free += 1;
+    }
+
+    /// A call comes and waits for a worker.
+    pub(super) fn enqueue(&mut self, call: u32) {
+        self.queue.push_back(call);
+        (self.queued, self.present, self.has_queue) = (self.queued + 1, self.present + 1, true);
+    }
+
+    /// The call at the head of the queue.
+    pub(super) fn first_in_queue(&self) -> Option<u32> {
+        self.queue.front().copied()
+    }
+
+    /// Takes the call at the head of the queue.
+    pub(super) fn next_in_queue(&mut self) -> Option<u32> {
+        if !self.has_queue {
+            return None;
+        }
+        let call = self.queue.pop_front();
+        self.has_queue = !self.queue.is_empty();
+        call
+    }
+
+    /// Empties the queue.
+    pub(super) fn drain_queue(&mut self) -> impl Iterator<Item = u32> {
+        self.has_queue = false;
+        self.queue.drain(..)
     }
 
     /// CPU seconds used since the container started.
@@ -185,15 +241,15 @@ impl Server {
 
     /// A call of so much work begins on a core of its own.
     pub(super) fn begin_alone(&mut self, work_us: f64, now: Timestamp) -> Alone {
-        self.advance(now);
-        self.running += 1;
+        self.advance_alone(now);
+        self.begin();
         let ends_at_us = self.progress_us + work_us;
         Alone { ends_at_us, at: self.done_at(ends_at_us) }
     }
 
     /// A call on a core of its own is done.
     pub(super) fn end_alone(&mut self, now: Timestamp) {
-        self.advance(now);
+        self.advance_alone(now);
         self.end();
     }
 
@@ -205,7 +261,7 @@ impl Server {
     /// A call of so much work begins to share the cores; returns when to look whether one is done, if that is news.
     pub(super) fn begin_sharing(&mut self, call: u32, work_us: f64, now: Timestamp) -> Option<Timestamp> {
         self.advance(now);
-        self.running += 1;
+        self.begin();
         self.sharing.push(Running { ends_at_us: self.progress_us + work_us, call });
         self.look(now)
     }
@@ -220,16 +276,22 @@ impl Server {
         Some(call)
     }
 
+    const fn begin(&mut self) {
+        self.running += 1;
+        self.free -= 1;
+    }
+
     fn end(&mut self) {
         self.running -= 1;
+        self.free += 1;
         if self.running == 0 {
             self.progress_us = 0.0;
         }
     }
 
-    /// Whether every worker has a core of its own, so that each call in service has its own event.
-    pub(super) const fn is_dedicated(&self) -> bool {
-        self.is_dedicated
+    /// See [`Shape::is_dedicated`].
+    pub(super) fn is_dedicated(&self) -> bool {
+        self.shape.is_dedicated()
     }
 
     /// The pending event has come.
@@ -269,6 +331,16 @@ impl Server {
         }
     }
 
+    /// The same where every worker has a core of its own.
+    fn advance_alone(&mut self, now: Timestamp) {
+        let progress_us = self.elapsed_us(now) * self.speed;
+        self.clock = now;
+        if self.running > 0 {
+            self.progress_us += progress_us;
+            self.cpu_us += progress_us * f64::from(self.running);
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a run are exact")]
     fn elapsed_us(&self, now: Timestamp) -> f64 {
         now.since(self.clock).micros() as f64
@@ -296,5 +368,16 @@ impl Server {
         let exact_us = left_us / rate;
         let whole_us = exact_us as i64;
         Some(self.clock + Span::from_micros(whole_us.saturating_add(i64::from((whole_us as f64) < exact_us))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_on_a_core_of_its_own_needs_is_one_cache_line() {
+        assert_eq!(core::mem::offset_of!(Server, queue), 64);
+        assert_eq!(size_of::<Server>(), 192);
     }
 }

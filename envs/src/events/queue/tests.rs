@@ -277,3 +277,15 @@ fn a_steady_length_needs_no_further_memory() {
     let most = 4_000 + 16 * queue.ring.bucket_count();
     assert!(queue.ring.pool_len() <= most, "{} places of at most {most}", queue.ring.pool_len());
 }
+
+#[test]
+fn what_is_coming_is_what_comes_and_looking_changes_nothing() {
+    let mut queue = EventQueue::new(Timestamp::ZERO);
+    for event in 0..10_u32 {
+        queue.push(Timestamp::from_micros(5_200 - i64::from(event)), event).unwrap();
+    }
+    assert_eq!(queue.coming(0), None, "not yet sorted, and nobody sorts for it");
+    assert_eq!(queue.pop(), Some((Timestamp::from_micros(5_191), 9)));
+    assert_eq!([0, 1, 8, 9].map(|after| queue.coming(after)), [Some(8), Some(7), Some(0), None]);
+    assert_eq!(queue.pop(), Some((Timestamp::from_micros(5_192), 8)));
+}

@@ -86,6 +86,12 @@ impl Levels {
         }
     }
 
+    /// What [`Self::least`] answers, unless it has to search, and what it answers once that one has more.
+    pub(super) fn foreseen(&self) -> [u32; 2] {
+        let first = self.chains.get(self.least).map_or(NONE, |chain| chain.first);
+        [first, self.links.get(first as usize).map_or(NONE, |link| link.after)]
+    }
+
     /// The slot that has been at the least level for longest.
     pub(super) fn least(&mut self) -> Option<u32> {
         while self.chains.get(self.least)?.first == NONE {

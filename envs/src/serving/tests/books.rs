@@ -9,7 +9,7 @@ fn busy() -> World {
     let mut world = World::listed(&spec, &[1.0, 1.01, 1.02, 1.03]).pods(0, 0..1).pods(1, 1..2);
     world.until(1.15);
     assert!(
-        world.serving.servers[0].held == 3
+        world.serving.servers[0].busy() - world.serving.servers[0].running() == 3
             && world.serving.servers[1].queued == 2
             && world.serving.servers[0].queued == 1
     );
@@ -32,8 +32,8 @@ fn every_account_that_is_wrong_is_named() {
         ("its balancer knows 0 pods, but 1 are ready", |serving| serving.services[0].balancer.leave(0)),
         ("pod slot 0: counts 5 calls", |serving| serving.servers[0].present += 1),
         ("pod slot 1: counts 1 calls", |serving| serving.servers[1].queued -= 1),
-        ("pod slot 0: 2 workers are busy", |serving| serving.servers[0].held -= 1),
-        ("pod slot 0: 3 workers are busy, but it has 2", |serving| serving.servers[0].shape.workers = 2),
+        ("pod slot 0: 2 workers are busy", |serving| serving.servers[0].free += 1),
+        ("workers are busy, but it has 3", |serving| serving.servers[0].free = 4),
         ("pod slot 0: its load is 4", |serving| serving.services[0].balancer.set_load(0, 3)),
     ];
     for (message, spoil) in cases {

@@ -164,12 +164,10 @@ const fn fluid() -> KernelChoice {
     KernelChoice::Fluid
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_fluid(kernel: &KernelChoice) -> bool {
     *kernel == KernelChoice::Fluid
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_shared(balancing: &Balancing) -> bool {
     *balancing == Balancing::Shared
 }

@@ -47,10 +47,12 @@ impl Pair {
     /// What becomes of the fluid kernel's claim.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        match self.events.value < 0.0 {
-            false => Standing::Withdrawn,
-            true if self.events.excludes(0.0) => Standing::Holds,
-            true => Standing::NotShown,
+        if self.events.value >= 0.0 {
+            Standing::Withdrawn
+        } else if self.events.excludes(0.0) {
+            Standing::Holds
+        } else {
+            Standing::NotShown
         }
     }
 }

@@ -24,7 +24,7 @@ use seatrial_experiments::study::Setup;
 use seatrial_reports::model::Variant;
 
 const STUDY: &str = r#"
-name = "kernels"
+name = "both"
 protocol = "p1"
 strategies = ["hpa-default", "headroom"]
 [seeds]

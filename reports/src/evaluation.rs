@@ -134,7 +134,6 @@ pub enum BoundedWorld {
 impl BoundedWorld {
     /// Whether no strategy can be cheaper than the bound.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
     pub fn is_own(&self) -> bool {
         *self == Self::Own
     }

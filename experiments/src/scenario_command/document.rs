@@ -125,8 +125,8 @@ mod tests {
         for (path, place) in [
             ("name", (1, 1)),
             ("services.web.cores", (3, 3)),
-            ("services.web.calls[1].to", (4, 28)),
-            ("services.web.calls[1]", (4, 26)),
+            ("services.web.calls[1].to", (4, 29)),
+            ("services.web.calls[1]", (4, 27)),
             ("traffic[0].service", (7, 1)),
             ("services.web.calls[7].to", (4, 3)),
             ("services.web.pod.cpu", (2, 11)),

@@ -115,7 +115,8 @@ fn the_waiting_table_agrees_in_short() {
 
 #[test]
 fn kernels_agree_on_a_scenario_in_short() {
-    let batch = kernels::SETTINGS.iter().find(|setting| setting.names().any(|name| name.0 == "single-web-service")).unwrap();
+    let batch =
+        kernels::SETTINGS.iter().find(|setting| setting.names().any(|name| name.0 == "single-web-service")).unwrap();
     let (rows, order) = batch.measure(Effort { scenario_seeds: 2, ..SHORT }, Some(900.0), &[]).unwrap();
     let held = rows.iter().filter(|row| row.strategy.starts_with("static"));
     for row in held.filter(|row| [kernels::UTILISATION, kernels::BAD].contains(&row.measure.as_str())) {

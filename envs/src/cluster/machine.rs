@@ -5,7 +5,7 @@
 //!
 //! | room | what |
 //! |---|---|
-//! | `build` | out of a scenario, or protocol P1 |
+//! | `build` | out of a scenario |
 //! | `replicas` | Deployments and `ReplicaSet`s: which pods are created and deleted |
 //! | `pending` | the scheduler's queue |
 //! | `start` | image, container, readiness, restarts |
@@ -25,8 +25,6 @@
 //! # Deviations
 //! 1. Controllers and kubelets act in the moment in which their reason appears; there is no API server between them.
 //! 2. The pods of the first moment have been ready for a day. Where they find no node they are pending, as any other.
-//! 3. Protocol P1 has no nodes and removes the youngest pods first, those that are not ready before all others; all else
-//!    chooses as `ReplicaSet`s do.
 
 mod autoscaler;
 mod build;
@@ -69,13 +67,6 @@ use crate::ids::{PodId, ServiceId};
 /// How long the pods of the first moment have been ready.
 const OLD: Span = Span::from_secs(86_400);
 
-/// Which pods go first when replicas are taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum VictimRule {
-    Kubernetes,
-    YoungestFirst,
-}
-
 /// Whether the pods of the first moment are being made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FirstPods {
@@ -99,7 +90,6 @@ pub struct Cluster {
     latency: Span,
     pending: Pending,
     quota: Quota,
-    victim_rule: VictimRule,
     first_pods: FirstPods,
     /// Faults so far: the address of their draws.
     faults: u64,

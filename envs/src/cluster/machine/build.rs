@@ -15,14 +15,13 @@ use super::pods::{Pods, Template};
 use super::quota::Quota;
 use super::tally::Tally;
 use super::view::Churn;
-use super::{Cluster, FirstPods, PoolId, VictimRule};
+use super::{Cluster, FirstPods, PoolId};
 use crate::cluster::deployment::{Amount, Deployment};
 use crate::cluster::placement::{Placement, Profile};
 use crate::cluster::scheduler::node::Node as Room;
 use crate::cluster::scheduler::requests::{PodRequests, Requests};
 use crate::cluster::scheduler::resources::{Amounts, ResourceId, ResourceNames};
 use crate::ids::ServiceId;
-use crate::scenario::Scenario;
 use crate::spec::nodes::{ClusterSpec, PoolSpec, WorkloadSpec};
 use crate::spec::pod::AmountSpec;
 use crate::spec::{Distribution, Inputs, ListedNode, ListedPod, Sampler, ScenarioSpec, ServiceSpec};
@@ -89,29 +88,6 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// One service without nodes, exactly as protocol P1 has it. `rounded`: start-ups take whole physics steps of the scenario.
-    #[must_use]
-    pub fn protocol_p1(scenario: &Scenario, start: Timestamp, seed: u64, initial: u32, rounded: bool) -> Self {
-        let inputs = Inputs::default();
-        let mut builder = Builder::new(&inputs, start, Profile::default());
-        let median = scenario.start_up.median_s * scenario.regime.start_up_factor();
-        let life = Life {
-            start_s: Sampler::Lognormal { median, sigma: scenario.start_up.sigma },
-            step: if rounded { seconds(scenario.physics_step_s) } else { Span::ZERO },
-            pre_stop: seconds(scenario.termination_s),
-            grace: seconds(scenario.termination_s),
-            ..Life::instant()
-        };
-        let deployment =
-            Deployment { replicas: initial, max_surge: Amount::Count(0), max_unavailable: Amount::Percent(100) };
-        let template = builder.template(u64::from(scenario.workload.cpu_request_milli), 0, 0);
-        let mut owner = builder.owner("service", template, life, deployment);
-        owner.service = Some(ServiceId(0));
-        let mut cluster = Self::empty(vec![owner], 1, start, seed);
-        cluster.victim_rule = VictimRule::YoungestFirst;
-        cluster
-    }
-
     fn empty(owners: Vec<Owner>, services: usize, start: Timestamp, seed: u64) -> Self {
         Self {
             seed,
@@ -125,7 +101,6 @@ impl Cluster {
             latency: Span::ZERO,
             pending: super::pending::Pending::default(),
             quota: Quota::default(),
-            victim_rule: VictimRule::Kubernetes,
             first_pods: FirstPods::Stand,
             faults: 0,
             dirty: VecDeque::new(),
@@ -199,7 +174,6 @@ impl<'a> Builder<'a> {
     fn service(&mut self, index: usize, name: &str, spec: &ServiceSpec) -> Result<Owner, ClusterError> {
         let life = Life {
             start_s: self.sampler(|| format!("services.{name}.start.start_s"), &spec.start.start_s)?,
-            step: Span::ZERO,
             probe_period: seconds(spec.start.probe_period_s),
             min_ready: seconds(spec.rollout.min_ready_s),
             pre_stop: seconds(spec.termination.pre_stop_s),
@@ -314,7 +288,6 @@ impl Life {
     fn instant() -> Self {
         Self {
             start_s: Sampler::Constant(0.0),
-            step: Span::ZERO,
             probe_period: Span::ZERO,
             min_ready: Span::ZERO,
             pre_stop: Span::ZERO,

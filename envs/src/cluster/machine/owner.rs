@@ -16,8 +16,6 @@ use crate::spec::{ListedPod, Sampler};
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     pub(super) start_s: Sampler,
-    /// Start-ups take whole steps of this length, at least one; zero: as drawn.
-    pub(super) step: Span,
     pub(super) probe_period: Span,
     pub(super) min_ready: Span,
     pub(super) pre_stop: Span,

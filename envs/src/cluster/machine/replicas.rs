@@ -4,12 +4,11 @@
 //! the shell that applies what they write, and asks again until nothing is written.
 
 use seatrial_core::rand::{Stream, draw};
-use seatrial_core::time::Timestamp;
 
 use super::event::Event;
 use super::owner::{Owner, Set};
 use super::pods::{Pod, Slot, Stage, Template};
-use super::{Cluster, FirstPods, VictimRule};
+use super::{Cluster, FirstPods};
 use crate::cluster::deployment::{ReplicaSet, Target, Writes, sync_into};
 use crate::cluster::replica_set::{self, Victims};
 use crate::ids::PodId;
@@ -166,17 +165,14 @@ impl Cluster {
 
     fn delete_victims(&mut self, owner: u32, revision: u32, count: usize) {
         let mut desk = std::mem::take(&mut self.desk);
-        match self.victim_rule {
-            VictimRule::Kubernetes => self.choose_as_kubernetes(owner, revision, count, &mut desk),
-            VictimRule::YoungestFirst => self.choose_youngest(owner, revision, count, &mut desk),
-        }
+        self.choose_victims(owner, revision, count, &mut desk);
         for slot in &desk.slots {
             self.delete_pod(*slot);
         }
         self.desk = desk;
     }
 
-    fn choose_as_kubernetes(&self, owner: u32, revision: u32, count: usize, desk: &mut Desk) {
+    fn choose_victims(&self, owner: u32, revision: u32, count: usize, desk: &mut Desk) {
         let Desk { victims, candidates, slots, .. } = desk;
         candidates.clear();
         slots.clear();
@@ -195,21 +191,6 @@ impl Cluster {
             slots[place] = slots[all + index];
         }
         slots.truncate(chosen.len());
-    }
-
-    /// Protocol P1: pods that are not ready first, then the ready ones; each time the youngest.
-    fn choose_youngest(&self, owner: u32, revision: u32, count: usize, desk: &mut Desk) {
-        let slots = &mut desk.slots;
-        slots.clear();
-        let all = self.owners[owner as usize].pods.iter().copied();
-        let is_own = |pod: &Pod| pod.stage.is_active() && pod.revision == revision;
-        slots.extend(all.filter(|slot| is_own(self.pods.get(*slot))));
-        slots.sort_unstable_by_key(|slot| {
-            let pod = self.pods.get(*slot);
-            let since = pod.ready_since().map(Timestamp::micros);
-            (since.is_some(), since.map(std::cmp::Reverse), std::cmp::Reverse(pod.sequence))
-        });
-        slots.truncate(count);
     }
 
     /// Takes a pod that is deleted out of what its set counts.

@@ -99,7 +99,7 @@ impl Cluster {
         let life = &self.owners[pod.owner as usize].life;
         let unit = uniform(self.seed, Stream::PodStartUp, pod.entity, pod.restarts);
         let drawn = Span::from_secs_f64(life.start_s.at(unit)).max(Span::ZERO);
-        up_to(in_steps(drawn, life.step), life.probe_period)
+        up_to(drawn, life.probe_period)
     }
 
     pub(super) fn become_ready(&mut self, slot: Slot) {
@@ -243,11 +243,6 @@ impl Cluster {
     pub(super) fn is_first_moment(&self) -> bool {
         self.first_pods == FirstPods::AreMade
     }
-}
-
-/// `span` rounded to the nearest number of steps, at least one.
-fn in_steps(span: Span, step: Span) -> Span {
-    if step.micros() <= 0 { span } else { step * (span + step / 2).whole_steps(step).max(1) }
 }
 
 /// The first multiple of `period` that is not before `span`.

@@ -5,7 +5,6 @@ mod building;
 mod lifecycle;
 mod placing;
 mod properties;
-mod protocol;
 mod rollouts;
 mod starting;
 

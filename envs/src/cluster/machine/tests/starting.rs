@@ -256,3 +256,18 @@ fn a_pod_is_seen_as_its_status_would_have_it() {
     let pod = rig.cluster.pods_of(WEB).next().unwrap().1;
     assert_eq!((pod.deleted, pod.ready.unwrap().status), (true, ReadyStatus::False));
 }
+
+/// Both kernels meet the same luck: the fluid one rounds to half a second here.
+#[test]
+fn a_lone_service_draws_its_start_ups_as_the_fluid_kernel_does() {
+    let world = crate::fluid::world::World::new(&crate::scenario::Scenario::protocol_p1());
+    let mut spec = scenario(2);
+    spec["services"]["web"]["start"] = json!({ "start_s": { "lognormal": { "median": 60.0, "sigma": 0.2 } } });
+    let mut rig = Rig::new(&spec);
+    rig.scale(52);
+    for (ordinal, pod) in (0..).zip(&rig.pods()[2..]) {
+        let due = rig.cluster.pods.get(pod.slot).due.since(Timestamp::ZERO);
+        let off_us = (due - world.start_up(7, ordinal)).micros().abs();
+        assert!(off_us <= 500_000, "ordinal {ordinal} is off by {off_us} us");
+    }
+}

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use seatrial_core::rand::{Stream, below};
-use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_core::rl::{StepArrays, VectorEnv};
 use seatrial_envs::registry;
 use seatrial_envs::spec::KernelChoice;
 
@@ -15,11 +15,7 @@ const ACTION_SETS: usize = 64;
 struct Batch {
     env: Box<dyn VectorEnv>,
     actions: Vec<Array1<u32>>,
-    observations: Array2<f32>,
-    finals: Array2<f32>,
-    costs: Array1<f64>,
-    terminated: Array1<bool>,
-    truncated: Array1<bool>,
+    shown: StepArrays,
     steps: usize,
     total_cost: f64,
     episodes: usize,
@@ -29,18 +25,14 @@ impl Batch {
     fn new(id: &str, instances: usize) -> Self {
         let mut env = (registry::find(id).unwrap().example)(KernelChoice::Fluid, instances).unwrap();
         let envs = env.len();
-        let (len, count) = (env.observation_len(), env.action_count() as u64);
+        let count = env.action_count() as u64;
         let action = |set: usize, env: usize| below(1, Stream::RandomAction, set as u64, env as u32, count) as u32;
-        let mut observations = Array2::zeros((envs, len));
-        env.reset(Array1::from_iter(0..envs as u64).view(), observations.view_mut());
+        let mut shown = StepArrays::new(envs, env.observation_len());
+        env.reset(Array1::from_iter(0..envs as u64).view(), shown.observations.view_mut());
         Self {
             env,
             actions: (0..ACTION_SETS).map(|set| (0..envs).map(|env| action(set, env)).collect()).collect(),
-            observations,
-            finals: Array2::zeros((envs, len)),
-            costs: Array1::zeros(envs),
-            terminated: Array1::from_elem(envs, false),
-            truncated: Array1::from_elem(envs, false),
+            shown,
             steps: 0,
             total_cost: 0.0,
             episodes: 0,
@@ -48,17 +40,10 @@ impl Batch {
     }
 
     fn step(&mut self) {
-        let mut out = StepBuffers {
-            observations: self.observations.view_mut(),
-            costs: self.costs.view_mut(),
-            terminated: self.terminated.view_mut(),
-            truncated: self.truncated.view_mut(),
-            final_observations: self.finals.view_mut(),
-        };
-        self.env.step(self.actions[self.steps % ACTION_SETS].view(), &mut out);
+        self.env.step(self.actions[self.steps % ACTION_SETS].view(), &mut self.shown.view_mut());
         self.steps += 1;
-        self.total_cost += self.costs[0];
-        self.episodes += usize::from(self.truncated[0]);
+        self.total_cost += self.shown.costs[0];
+        self.episodes += usize::from(self.shown.truncated[0]);
     }
 }
 

@@ -4,7 +4,7 @@
 //! apart, and the true last observation is handed out beside the first one of the next episode (same-step autoreset). There
 //! is no reward: the environment reports realised cost (lower is better) and learners negate it.
 
-use ndarray::{ArrayView1, ArrayViewMut1, ArrayViewMut2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut1, ArrayViewMut2};
 
 /// Where a step writes; every array has one row per environment.
 pub struct StepBuffers<'a> {
@@ -18,6 +18,46 @@ pub struct StepBuffers<'a> {
     pub truncated: ArrayViewMut1<'a, bool>,
     /// True last observation of the episodes that ended in this step, other rows are left as they were: `[envs, observation_len]`.
     pub final_observations: ArrayViewMut2<'a, f32>,
+}
+
+/// [`StepBuffers`] that own their arrays, for callers that have no better place for them.
+#[derive(Clone, Debug)]
+pub struct StepArrays {
+    /// See [`StepBuffers::observations`].
+    pub observations: Array2<f32>,
+    /// See [`StepBuffers::costs`].
+    pub costs: Array1<f64>,
+    /// See [`StepBuffers::terminated`].
+    pub terminated: Array1<bool>,
+    /// See [`StepBuffers::truncated`].
+    pub truncated: Array1<bool>,
+    /// See [`StepBuffers::final_observations`].
+    pub final_observations: Array2<f32>,
+}
+
+impl StepArrays {
+    /// Zeros for so many environments and entries of an observation.
+    #[must_use]
+    pub fn new(envs: usize, observation_len: usize) -> Self {
+        Self {
+            observations: Array2::zeros((envs, observation_len)),
+            costs: Array1::zeros(envs),
+            terminated: Array1::from_elem(envs, false),
+            truncated: Array1::from_elem(envs, false),
+            final_observations: Array2::zeros((envs, observation_len)),
+        }
+    }
+
+    /// What a step writes to.
+    pub fn view_mut(&mut self) -> StepBuffers<'_> {
+        StepBuffers {
+            observations: self.observations.view_mut(),
+            costs: self.costs.view_mut(),
+            terminated: self.terminated.view_mut(),
+            truncated: self.truncated.view_mut(),
+            final_observations: self.final_observations.view_mut(),
+        }
+    }
 }
 
 /// A batch of independent environments with discrete actions.

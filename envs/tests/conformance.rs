@@ -72,11 +72,11 @@ fn every_action_matters_to_its_instance_alone() {
                     let mut actions = Array1::from_elem(2 * row.rows, 3);
                     actions[changed] = action;
                     env.step(&actions);
-                    shown[0].extend(env.observations.row(changed).iter().map(|value| value.to_bits()));
-                    shown[0].push(env.costs[0].to_bits() as u32);
-                    let other = env.observations.rows().into_iter().skip(row.rows);
+                    shown[0].extend(env.shown.observations.row(changed).iter().map(|value| value.to_bits()));
+                    shown[0].push(env.shown.costs[0].to_bits() as u32);
+                    let other = env.shown.observations.rows().into_iter().skip(row.rows);
                     shown[1].extend(other.flat_map(|values| values.to_vec()).map(f32::to_bits));
-                    shown[1].push(env.costs[row.rows].to_bits() as u32);
+                    shown[1].push(env.shown.costs[row.rows].to_bits() as u32);
                 }
                 shown
             };
@@ -100,8 +100,8 @@ fn spaces_contain_the_values() {
             let count = actions.len() as u64;
             let drawn = (0..rows).map(|env| below(8, Stream::RandomAction, env, step, count) as u32).collect();
             env.step(&drawn);
-            assert!(env.costs.iter().all(|cost| cost.is_finite() && *cost >= 0.0), "{}", row.id);
-            for observation in env.observations.rows() {
+            assert!(env.shown.costs.iter().all(|cost| cost.is_finite() && *cost >= 0.0), "{}", row.id);
+            for observation in env.shown.observations.rows() {
                 for (value, entry) in observation.iter().zip(&entries) {
                     assert!((entry.low..=entry.high).contains(value), "{}: {} is {value}", row.id, entry.name);
                 }
@@ -116,7 +116,7 @@ fn an_action_that_does_not_exist_does_no_harm() {
         let mut env = example(row, kernel, 1);
         env.reset(1);
         env.step(&Array1::from_elem(row.rows, u32::MAX));
-        assert!(env.costs[0].is_finite(), "{}", row.id);
+        assert!(env.shown.costs[0].is_finite(), "{}", row.id);
     }
 }
 
@@ -171,11 +171,11 @@ fn each_action_costs_what_theory_says() {
                 if ready == asked && asked == env.env.asked(0) {
                     let expected = 15.0 * f64::from(ready) + 15.0 * rate * p_bad(ready, rate);
                     assert!(
-                        (env.costs[0] - expected).abs() < 2e-3 * expected,
+                        (env.shown.costs[0] - expected).abs() < 2e-3 * expected,
                         "action {action} at {rate}: {} {expected}",
-                        env.costs[0]
+                        env.shown.costs[0]
                     );
-                    sum += env.costs[0];
+                    sum += env.shown.costs[0];
                     steady += 1;
                 }
             }
@@ -197,7 +197,7 @@ fn holding_keeps_the_pods_and_prices_are_linear() {
         let before = env.env.asked(0);
         env.step(&Array1::from_elem(1, 0));
         assert_eq!(env.env.asked(0), before);
-        env.costs[0]
+        env.shown.costs[0]
     };
     let (free, one, three) = (at(0.0), at(1.0), at(3.0));
     assert_eq!(free, 15.0 * 6.0, "ceil(180 / 35) pods and nothing else");

@@ -4,10 +4,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use seatrial_core::observe::{Observation, Pods};
 use seatrial_core::rand::{Stream, below};
-use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_core::rl::{StepArrays, VectorEnv};
 use seatrial_core::time::{Span, Timestamp};
 use seatrial_envs::cluster::change::{Change, PodChange};
 use seatrial_envs::events::EventQueue;
@@ -57,11 +57,7 @@ static ALLOCATOR: Counting = Counting;
 /// A batch with its buffers, which plays the same drawn actions as often as it is asked to.
 struct Batch {
     env: Box<dyn VectorEnv>,
-    observations: Array2<f32>,
-    finals: Array2<f32>,
-    costs: Array1<f64>,
-    terminated: Array1<bool>,
-    truncated: Array1<bool>,
+    shown: StepArrays,
     actions: Array1<u32>,
     seeds: Array1<u64>,
 }
@@ -69,13 +65,8 @@ struct Batch {
 impl Batch {
     fn new(env: Box<dyn VectorEnv>) -> Self {
         let envs = env.len();
-        let observations = Array2::zeros((envs, env.observation_len()));
         Self {
-            finals: observations.clone(),
-            observations,
-            costs: Array1::zeros(envs),
-            terminated: Array1::from_elem(envs, false),
-            truncated: Array1::from_elem(envs, false),
+            shown: StepArrays::new(envs, env.observation_len()),
             actions: Array1::from_elem(envs, 0),
             seeds: (0..envs as u64).collect(),
             env,
@@ -84,22 +75,15 @@ impl Batch {
 
     /// Resets and plays 500 steps; answers with the episodes that ended and the costs.
     fn play(&mut self) -> (usize, f64) {
-        self.env.reset(self.seeds.view(), self.observations.view_mut());
+        self.env.reset(self.seeds.view(), self.shown.observations.view_mut());
         let (mut ends, mut sum) = (0, 0.0);
         for step in 0..500 {
             for (index, action) in self.actions.iter_mut().enumerate() {
                 *action = below(1, Stream::RandomAction, index as u64, step, self.env.action_count() as u64) as u32;
             }
-            let mut out = StepBuffers {
-                observations: self.observations.view_mut(),
-                costs: self.costs.view_mut(),
-                terminated: self.terminated.view_mut(),
-                truncated: self.truncated.view_mut(),
-                final_observations: self.finals.view_mut(),
-            };
-            self.env.step(self.actions.view(), &mut out);
-            ends += self.truncated.iter().filter(|over| **over).count();
-            sum += self.costs.sum();
+            self.env.step(self.actions.view(), &mut self.shown.view_mut());
+            ends += self.shown.truncated.iter().filter(|over| **over).count();
+            sum += self.shown.costs.sum();
         }
         (ends, sum)
     }

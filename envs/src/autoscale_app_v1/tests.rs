@@ -6,41 +6,12 @@ use crate::fluid::costs::CostTerms;
 use crate::load::EpisodeLoad;
 use crate::registry::{example_app_loads, example_load, example_shop};
 use crate::spec::{Inputs, SourceLoad};
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use seatrial_core::rand::{Stream, below, derive_seed};
+use seatrial_core::rl::StepArrays;
 use seatrial_core::scaling::forecasters;
 use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::time::{Span, Timestamp};
-
-struct Buffers {
-    observations: Array2<f32>,
-    costs: Array1<f64>,
-    terminated: Array1<bool>,
-    truncated: Array1<bool>,
-    finals: Array2<f32>,
-}
-
-impl Buffers {
-    fn new(rows: usize) -> Self {
-        let values = Array2::zeros((rows, OBSERVATION_LEN));
-        let flags = Array1::from_elem(rows, false);
-        let (observations, finals) = (values.clone(), values);
-        Self { observations, costs: Array1::zeros(rows), terminated: flags.clone(), truncated: flags, finals }
-    }
-
-    fn step(&mut self, env: &mut AutoscaleAppV1, actions: &Array1<u32>) {
-        env.step(
-            actions.view(),
-            &mut StepBuffers {
-                observations: self.observations.view_mut(),
-                costs: self.costs.view_mut(),
-                terminated: self.terminated.view_mut(),
-                truncated: self.truncated.view_mut(),
-                final_observations: self.finals.view_mut(),
-            },
-        );
-    }
-}
 
 /// The shop's load of a morning in bins of a slot, so that an episode may begin at any of them.
 fn fine_load(scale: f64) -> EpisodeLoad {
@@ -73,7 +44,7 @@ fn side_by_side(generous: bool) -> (CostTerms, f64, f64) {
     let (seed, steps, load) = (8, 400_u32, fine_load(1.0));
     let mut env = environments(&load, steps, generous.then_some(0.85));
     let services = env.services();
-    let mut buffers = Buffers::new(services);
+    let mut buffers = StepArrays::new(services, OBSERVATION_LEN);
     env.reset(Array1::from_elem(services, seed).view(), buffers.observations.view_mut());
     let first = env.position(0).1;
     let rates = load.rates_per_s()[first..first + steps as usize].to_vec();
@@ -94,7 +65,7 @@ fn side_by_side(generous: bool) -> (CostTerms, f64, f64) {
         let actions: Array1<u32> = (0..u32::try_from(services).unwrap()).map(action).collect();
         let ready: Vec<u32> = (0..services).map(|row| env.ready(row)).collect();
         assert_eq!(ready, network.nodes.iter().map(|node| node.pods.ready()).collect::<Vec<_>>(), "step {step}");
-        buffers.step(&mut env, &actions);
+        env.step(actions.view(), &mut buffers.view_mut());
         let now = network.now();
         let over = buffers.truncated[0];
         for row in 0..services {
@@ -133,12 +104,12 @@ fn costs_are_those_of_the_kernel_of_evaluation() {
 fn a_callee_sees_what_its_callers_complete() {
     let mut env = environments(&fine_load(8.0), 200, None);
     let services = env.services();
-    let mut buffers = Buffers::new(services);
+    let mut buffers = StepArrays::new(services, OBSERVATION_LEN);
     env.reset(Array1::from_elem(services, 3).view(), buffers.observations.view_mut());
     let (frontend, catalog) = (6, 2);
     // New pods are not there yet.
     for _ in 0..3 {
-        buffers.step(&mut env, &Array1::zeros(services));
+        env.step(Array1::zeros(services).view(), &mut buffers.view_mut());
     }
     let load_over_p50 = |row: usize| -buffers.observations[[row, 4]];
     assert!(env.backlog(frontend) > 0.0);

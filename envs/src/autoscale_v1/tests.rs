@@ -6,10 +6,11 @@ use crate::load::{EpisodeLoad, Traffic};
 use crate::registry::example_loads;
 use crate::scenario::{CostWeights, Regime};
 use crate::world::protocol;
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use seatrial_core::nets::{DuelingNet, Weights};
 use seatrial_core::observe::Bounds;
 use seatrial_core::rand::{Stream, below, derive_seed};
+use seatrial_core::rl::StepArrays;
 use seatrial_core::scaling::autoscaler::Autoscaler;
 use seatrial_core::scaling::forecast::{Forecaster, Quantiles};
 use seatrial_core::scaling::forecasters::CachedForecast;
@@ -18,40 +19,6 @@ use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::scaling::policy::{Policy, Proposal, Reason, View};
 use seatrial_core::scaling::strategy::StrategySpec;
 use seatrial_core::time::Timestamp;
-
-/// Buffers of a batch.
-struct Buffers {
-    observations: Array2<f32>,
-    costs: Array1<f64>,
-    terminated: Array1<bool>,
-    truncated: Array1<bool>,
-    finals: Array2<f32>,
-}
-
-impl Buffers {
-    fn new(envs: usize) -> Self {
-        Self {
-            observations: Array2::zeros((envs, OBSERVATION_LEN)),
-            costs: Array1::zeros(envs),
-            terminated: Array1::from_elem(envs, false),
-            truncated: Array1::from_elem(envs, false),
-            finals: Array2::zeros((envs, OBSERVATION_LEN)),
-        }
-    }
-
-    fn step(&mut self, env: &mut AutoscaleV1, actions: &Array1<u32>) {
-        env.step(
-            actions.view(),
-            &mut StepBuffers {
-                observations: self.observations.view_mut(),
-                costs: self.costs.view_mut(),
-                terminated: self.terminated.view_mut(),
-                truncated: self.truncated.view_mut(),
-                final_observations: self.finals.view_mut(),
-            },
-        );
-    }
-}
 
 fn config(envs: usize, episode_steps: u32) -> AutoscaleConfig {
     AutoscaleConfig {
@@ -115,7 +82,7 @@ fn equals_an_episode_at_the_same_physics_step() {
         let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
         let mut env =
             AutoscaleV1::new(&AutoscaleConfig { scenario: scenario.clone(), ..config(1, steps) }, loads).unwrap();
-        let mut buffers = Buffers::new(1);
+        let mut buffers = StepArrays::new(1, OBSERVATION_LEN);
         env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
         let first = env.position(0).1;
 
@@ -133,7 +100,7 @@ fn equals_an_episode_at_the_same_physics_step() {
                 (row.view.observation.spec_replicas, row.view.observation.pods.counts(row.at).ready),
                 "step {step}"
             );
-            buffers.step(&mut env, &Array1::from_elem(1, action(step)));
+            env.step(Array1::from_elem(1, action(step)).view(), &mut buffers.view_mut());
             step += 1;
             bad += row.bad_requests;
             cost += buffers.costs[0];
@@ -163,7 +130,7 @@ fn requests_one_by_one_equal_an_episode_of_protocol_p1() {
         let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
         let world = AutoscaleConfig { scenario: scenario.clone(), kernel: KernelChoice::Events, ..config(1, steps) };
         let mut env = AutoscaleV1::new(&world, loads).unwrap();
-        let mut buffers = Buffers::new(1);
+        let mut buffers = StepArrays::new(1, OBSERVATION_LEN);
         env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
         let cached = CachedForecast::new(load.start(), load.interval(), table.into());
         let guard = Guard::full(&scenario.workload, &GuardConfig::default()).unwrap();
@@ -173,7 +140,7 @@ fn requests_one_by_one_equal_an_episode_of_protocol_p1() {
         let (mut step, mut bad, mut present) = (0, 0.0, env.asked(0));
         protocol::run_on(&scenario, &traffic, driver, &mut |row| {
             assert_eq!(env.asked(0), row.view.observation.spec_replicas, "{regime:?}, step {step}");
-            buffers.step(&mut env, &Array1::from_elem(1, action(step)));
+            env.step(Array1::from_elem(1, action(step)).view(), &mut buffers.view_mut());
             let pods = row.ready + row.starting;
             let changes = f64::from(pods.abs_diff(present));
             let terminating_s = scenario.termination_s * f64::from(present.saturating_sub(pods));
@@ -192,7 +159,7 @@ fn requests_one_by_one_equal_an_episode_of_protocol_p1() {
 }
 
 /// Bounds and a forecast that leave no choice: the same replicas at every decision whatever a kernel's metrics say.
-fn forced(kernel: KernelChoice, kappa: f64, seed: u64) -> (AutoscaleV1, Buffers) {
+fn forced(kernel: KernelChoice, kappa: f64, seed: u64) -> (AutoscaleV1, StepArrays) {
     let mut scenario = Scenario::training_p1().with_costs(CostWeights { kappa, churn: 5.0 });
     scenario.workload.bounds = Bounds { min: 4, max: 12 };
     let rates: Vec<f64> = (0..640).map(|slot| if slot % 160 < 80 { 130.0 } else { 184.0 }).collect();
@@ -206,7 +173,7 @@ fn forced(kernel: KernelChoice, kappa: f64, seed: u64) -> (AutoscaleV1, Buffers)
     let guard = GuardConfig { reactive_floor_utilisation: Some(1.0), ..GuardConfig::default() };
     let config = AutoscaleConfig { scenario, guard, kernel, ..config(1, 600) };
     let mut env = AutoscaleV1::new(&config, loads).unwrap();
-    let mut buffers = Buffers::new(1);
+    let mut buffers = StepArrays::new(1, OBSERVATION_LEN);
     env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
     (env, buffers)
 }
@@ -225,9 +192,9 @@ fn both_kernels_pay_the_same_pods_and_nearly_the_same_bad_requests() {
             let before = free[0].0.asked(0);
             requests += 15.0 * if free[0].0.position(0).1 % 160 < 80 { 130.0 } else { 184.0 };
             for (env, buffers) in free.iter_mut().chain(&mut priced) {
-                buffers.step(env, &Array1::from_elem(1, 3));
+                env.step(Array1::from_elem(1, 3).view(), &mut buffers.view_mut());
             }
-            let costs = |pair: &[(AutoscaleV1, Buffers); 2]| [pair[0].1.costs[0], pair[1].1.costs[0]];
+            let costs = |pair: &[(AutoscaleV1, StepArrays); 2]| [pair[0].1.costs[0], pair[1].1.costs[0]];
             let ([fluid, events], priced) = (costs(&free), costs(&priced));
             assert_eq!(fluid, events, "seed {seed}, step {step}: pods and changes");
             bad[0] += priced[0] - fluid;
@@ -262,7 +229,7 @@ fn the_policy_in_operation_acts_as_the_net_does_on_the_environments_observations
         let loads = Arc::new(TrainingLoads::new(&scenario, vec![training]).unwrap());
         let world = AutoscaleConfig { scenario: scenario.clone(), kernel, ..config(1, steps) };
         let mut env = AutoscaleV1::new(&world, loads).unwrap();
-        let mut buffers = Buffers::new(1);
+        let mut buffers = StepArrays::new(1, OBSERVATION_LEN);
         env.reset(Array1::from_elem(1, seed).view(), buffers.observations.view_mut());
         let traffic = Traffic::new(&scenario, &from_slot(&load, env.position(0).1, steps as usize), luck).unwrap();
         let cached = CachedForecast::new(load.start(), load.interval(), table.into());
@@ -281,7 +248,7 @@ fn the_policy_in_operation_acts_as_the_net_does_on_the_environments_observations
                 "{kernel:?}, seed {seed}, {regime:?}, {:?}",
                 row.at
             );
-            buffers.step(&mut env, &Array1::from_elem(1, u32::try_from(action).unwrap()));
+            env.step(Array1::from_elem(1, u32::try_from(action).unwrap()).view(), &mut buffers.view_mut());
         })
         .unwrap();
     }
@@ -300,13 +267,13 @@ fn the_size_of_the_batch_does_not_matter() {
     let loads = example_loads().unwrap();
     let run = |envs: usize| {
         let mut env = AutoscaleV1::new(&config(envs, 20), Arc::clone(&loads)).unwrap();
-        let mut buffers = Buffers::new(envs);
+        let mut buffers = StepArrays::new(envs, OBSERVATION_LEN);
         let seeds: Array1<u64> = (0..envs as u64).map(|env| 100 + env % 7).collect();
         env.reset(seeds.view(), buffers.observations.view_mut());
         let mut bytes: Vec<u8> = Vec::new();
         for step in 0..50 {
             let actions: Array1<u32> = (0..envs as u32).map(|env| (action(step) + env % 7) % 10).collect();
-            buffers.step(&mut env, &actions);
+            env.step(actions.view(), &mut buffers.view_mut());
             let row = (envs - 1) / 7 * 7;
             bytes.extend(buffers.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
             bytes.extend(buffers.costs[row].to_le_bytes());
@@ -323,20 +290,24 @@ fn the_size_of_the_batch_does_not_matter() {
 #[test]
 fn episodes_are_cut_and_begin_anew() {
     let mut env = AutoscaleV1::new(&config(1, 5), example_loads().unwrap()).unwrap();
-    let mut buffers = Buffers::new(1);
+    let mut buffers = StepArrays::new(1, OBSERVATION_LEN);
     env.reset(Array1::from_elem(1, 9).view(), buffers.observations.view_mut());
     let begun = env.position(0);
     let mut cuts = Vec::new();
     for step in 0..12 {
-        buffers.finals.fill(7.0);
-        buffers.step(&mut env, &Array1::from_elem(1, 3));
+        buffers.final_observations.fill(7.0);
+        env.step(Array1::from_elem(1, 3).view(), &mut buffers.view_mut());
         assert!(!buffers.terminated[0]);
         if buffers.truncated[0] {
             cuts.push(step);
-            assert_ne!(buffers.finals.row(0), buffers.observations.row(0), "the last one, beside the next first one");
+            assert_ne!(
+                buffers.final_observations.row(0),
+                buffers.observations.row(0),
+                "the last one, beside the next first one"
+            );
             assert_ne!(env.position(0), begun);
         } else {
-            assert!(buffers.finals.iter().all(|value| *value == 7.0));
+            assert!(buffers.final_observations.iter().all(|value| *value == 7.0));
         }
     }
     assert_eq!(cuts, [4, 9]);

@@ -2,17 +2,13 @@
 
 use core::ops::Range;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use seatrial_core::rand::{Stream, below};
-use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_core::rl::{StepArrays, VectorEnv};
 
 /// See the module.
 pub(crate) struct Played<E: VectorEnv + ?Sized> {
-    pub(crate) observations: Array2<f32>,
-    pub(crate) costs: Array1<f64>,
-    terminated: Array1<bool>,
-    truncated: Array1<bool>,
-    finals: Array2<f32>,
+    pub(crate) shown: StepArrays,
     /// Rows of an instance.
     block: usize,
     pub(crate) env: Box<E>,
@@ -20,34 +16,18 @@ pub(crate) struct Played<E: VectorEnv + ?Sized> {
 
 impl<E: VectorEnv + ?Sized> Played<E> {
     pub(crate) fn new(env: Box<E>, block: usize) -> Self {
-        let (envs, length) = (env.len(), env.observation_len());
-        Self {
-            observations: Array2::zeros((envs, length)),
-            costs: Array1::zeros(envs),
-            terminated: Array1::from_elem(envs, false),
-            truncated: Array1::from_elem(envs, false),
-            finals: Array2::zeros((envs, length)),
-            block,
-            env,
-        }
+        Self { shown: StepArrays::new(env.len(), env.observation_len()), block, env }
     }
 
     /// Seeds instances one after the other.
     pub(crate) fn reset(&mut self, first_seed: u64) {
         let block = self.block as u64;
         let seeds: Array1<u64> = (0..self.env.len() as u64).map(|row| first_seed + row / block).collect();
-        self.env.reset(seeds.view(), self.observations.view_mut());
+        self.env.reset(seeds.view(), self.shown.observations.view_mut());
     }
 
     pub(crate) fn step(&mut self, actions: &Array1<u32>) {
-        let mut out = StepBuffers {
-            observations: self.observations.view_mut(),
-            costs: self.costs.view_mut(),
-            terminated: self.terminated.view_mut(),
-            truncated: self.truncated.view_mut(),
-            final_observations: self.finals.view_mut(),
-        };
-        self.env.step(actions.view(), &mut out);
+        self.env.step(actions.view(), &mut self.shown.view_mut());
     }
 
     /// Bytes that each of `instances` shows over `steps` steps of actions drawn for its seed.
@@ -72,13 +52,13 @@ impl<E: VectorEnv + ?Sized> Played<E> {
     fn show(&self, instances: &Range<usize>, bytes: &mut [Vec<u8>], after_a_step: bool) {
         for (instance, bytes) in instances.clone().zip(bytes) {
             for row in instance * self.block..(instance + 1) * self.block {
-                bytes.extend(self.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
+                bytes.extend(self.shown.observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
                 if after_a_step {
-                    bytes.extend(self.costs[row].to_le_bytes());
-                    bytes.extend([u8::from(self.terminated[row]), u8::from(self.truncated[row])]);
+                    bytes.extend(self.shown.costs[row].to_le_bytes());
+                    bytes.extend([u8::from(self.shown.terminated[row]), u8::from(self.shown.truncated[row])]);
                 }
-                if self.truncated[row] && after_a_step {
-                    bytes.extend(self.finals.row(row).iter().flat_map(|value| value.to_le_bytes()));
+                if self.shown.truncated[row] && after_a_step {
+                    bytes.extend(self.shown.final_observations.row(row).iter().flat_map(|value| value.to_le_bytes()));
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use seatrial_core::nets::Weights;
-use seatrial_core::rl::{StepBuffers, VectorEnv};
+use seatrial_core::rl::{StepArrays, VectorEnv};
 use seatrial_core::scaling::guard::GuardConfig;
 use seatrial_datasets::moment::DAY;
 use seatrial_envs::autoscale_v1::{AutoscaleConfig, AutoscaleV1, TrainingLoad, TrainingLoads};
@@ -67,49 +67,18 @@ fn reference(config: &AutoscaleConfig, loads: &TrainingLoads, action: u32) -> Re
         let steps = load.longest_episode();
         let config = AutoscaleConfig { envs: 1, episode_steps: steps, ..config.clone() };
         let mut env = AutoscaleV1::new(&config, Arc::new(load)).map_err(|error| wrong(&error))?;
-        let mut buffers = Buffers::new(env.observation_len());
+        let mut buffers = StepArrays::new(1, env.observation_len());
         env.reset(Array1::zeros(1).view(), buffers.observations.view_mut());
         let mut costs = Vec::new();
         for _ in 0..steps {
             let (_, slot) = env.position(0);
             costs.resize(slot, 0.0);
-            env.step(Array1::from_elem(1, action).view(), &mut buffers.view());
+            env.step(Array1::from_elem(1, action).view(), &mut buffers.view_mut());
             costs.push(buffers.costs[0]);
         }
         Ok(costs)
     };
     loads.apart().into_iter().map(walk).collect()
-}
-
-/// Buffers of one environment.
-struct Buffers {
-    observations: Array2<f32>,
-    costs: Array1<f64>,
-    terminated: Array1<bool>,
-    truncated: Array1<bool>,
-    finals: Array2<f32>,
-}
-
-impl Buffers {
-    fn new(observation_len: usize) -> Self {
-        Self {
-            observations: Array2::zeros((1, observation_len)),
-            costs: Array1::zeros(1),
-            terminated: Array1::from_elem(1, false),
-            truncated: Array1::from_elem(1, false),
-            finals: Array2::zeros((1, observation_len)),
-        }
-    }
-
-    fn view(&mut self) -> StepBuffers<'_> {
-        StepBuffers {
-            observations: self.observations.view_mut(),
-            costs: self.costs.view_mut(),
-            terminated: self.terminated.view_mut(),
-            truncated: self.truncated.view_mut(),
-            final_observations: self.finals.view_mut(),
-        }
-    }
 }
 
 fn loads(setup: &Setup, scenario: &Scenario, forecaster: &str, seed: u64, weights: &Weights) -> Result<TrainingLoads> {

@@ -241,29 +241,35 @@ impl Api {
     }
 
     fn note(&self, call: &Call, code: u16) {
-        #[expect(clippy::disallowed_methods, reason = "a test of pauses looks at the clock")]
-        let at = Instant::now();
-        let (verb, resource, name, body) = (call.verb, call.resource.clone(), call.name.clone(), call.body.clone());
-        // Watches and lists have no body; a thousand policies' statuses are not kept either.
-        let body = if resource == "scalingpolicies/status" { Value::Null } else { body };
-        self.lock().seen.push(Seen { verb, resource, name, code, at, body });
+        self.lock().note(call, code);
     }
 
+    /// A write and the note of it are one: who sees what was written counts it too.
     fn answer(&self, call: &Call) -> Response<Body> {
+        let mut state = self.lock();
         if call.verb == "watch" {
             let version = call.query.get("resourceVersion").and_then(|text| text.parse().ok()).unwrap_or(0);
-            let watch = self.lock().store.watch(&call.plural, call.namespace.as_deref(), version);
-            self.note(call, if watch.is_some() { 200 } else { 410 });
-            let delay = self.lock().delays.get(&call.plural).copied().unwrap_or_default();
+            let watch = state.store.watch(&call.plural, call.namespace.as_deref(), version);
+            state.note(call, if watch.is_some() { 200 } else { 410 });
+            let delay = state.delays.get(&call.plural).copied().unwrap_or_default();
             return watch.map_or_else(|| of(410, &status(410, "Expired")), |lines| stream_of(lines, delay));
         }
-        let (code, object) = self.lock().perform(call);
-        self.note(call, code);
+        let (code, object) = state.perform(call);
+        state.note(call, code);
         of(code, &object)
     }
 }
 
 impl State {
+    fn note(&mut self, call: &Call, code: u16) {
+        #[expect(clippy::disallowed_methods, reason = "a test of pauses looks at the clock")]
+        let at = Instant::now();
+        let (verb, resource, name, body) = (call.verb, call.resource.clone(), call.name.clone(), call.body.clone());
+        // Watches and lists have no body; a thousand policies' statuses are not kept either.
+        let body = if resource == "scalingpolicies/status" { Value::Null } else { body };
+        self.seen.push(Seen { verb, resource, name, code, at, body });
+    }
+
     fn perform(&mut self, call: &Call) -> (u16, Value) {
         if call.verb == "list" { call.list(&self.store, self.page) } else { call.perform(&mut self.store) }
     }

@@ -7,8 +7,11 @@
 mod timeline;
 
 use seatrial_core::observe::Observation;
+use seatrial_core::record::DecisionRecord;
 use seatrial_core::record::timeline::Timeline;
 use seatrial_core::scaling::autoscaler::{Autoscaler, AutoscalerState};
+use seatrial_core::scaling::config::ConfigError;
+use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::scaling::policy::Reason;
 use seatrial_core::time::{Span, Timestamp};
 use thiserror::Error;
@@ -18,10 +21,12 @@ use crate::fluid::costs::{CostTerms, DayCosts};
 use crate::fluid::network::{Network, SettledService};
 use crate::fluid::node::Node;
 use crate::fluid::world::World;
+use crate::ids::ServiceId;
 use crate::load::{LoadError, Traffic};
 use crate::scenario::CostWeights;
 use crate::spec::lower::{LowerError, Lowered, LoweredService, lower};
-use crate::spec::{Inputs, Refused, ScenarioSpec, refuse};
+use crate::spec::{Inputs, Refused, ScenarioSpec, ServiceSpec, refuse};
+use crate::world::DecisionRow;
 use seatrial_core::rand::derive_seed;
 use timeline::Rows;
 
@@ -44,6 +49,14 @@ pub enum AppError {
         service: String,
         /// What is wrong.
         error: LoadError,
+    },
+    /// An autoscaler cannot be built.
+    #[error("services.{service}.autoscaling.strategy: {error}")]
+    Strategy {
+        /// The service.
+        service: String,
+        /// What is wrong.
+        error: ConfigError,
     },
     /// Another number of drivers than of services.
     #[error(
@@ -72,6 +85,15 @@ pub struct FluidApp {
     traffic: Vec<Traffic>,
 }
 
+/// What is recorded besides costs. Nothing of it changes a result.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AppOptions {
+    /// Length of the timeline's intervals, rounded down to whole scrape intervals, which is what `None` stands for.
+    pub timeline: Option<Span>,
+    /// Whether every decision is kept.
+    pub decisions: bool,
+}
+
 /// What an application cost.
 #[derive(Clone, Debug)]
 pub struct AppOutcome {
@@ -82,8 +104,10 @@ pub struct AppOutcome {
     pub days: Vec<DayCosts>,
     /// Their sum.
     pub total: CostTerms,
-    /// What happened, by scrape interval.
+    /// What happened, by interval.
     pub timeline: Timeline,
+    /// Every decision, if they were asked for.
+    pub decisions: Vec<DecisionRow>,
 }
 
 /// What a service did.
@@ -126,6 +150,25 @@ pub fn run_fluid(
     fluid_app(spec, inputs, spec.seed)?.run(drivers)
 }
 
+/// Runs `spec` with its own seed and the autoscalers that it names.
+///
+/// # Errors
+/// As [`run_fluid`], and if an autoscaler cannot be built.
+pub fn run_scenario(spec: &ScenarioSpec, inputs: &Inputs, options: &AppOptions) -> Result<AppOutcome, AppError> {
+    let app = fluid_app(spec, inputs, spec.seed)?;
+    let build = |(name, service): (&String, &ServiceSpec)| {
+        let workload = spec.workload(service);
+        let ingredients = Ingredients { workload: &workload, weights: None };
+        let built = service.autoscaling.as_ref().map(|scaling| scaling.strategy.build(&ingredients)).transpose();
+        built.map_err(|error| AppError::Strategy { service: name.clone(), error })
+    };
+    let autoscalers = spec.services.iter().map(build).collect::<Result<Vec<_>, _>>()?;
+    let drivers = autoscalers.iter().enumerate().map(|(id, autoscaler)| {
+        autoscaler.as_ref().map(|autoscaler| Driver { autoscaler, state: app.warm_state(id, autoscaler) })
+    });
+    app.run_with(drivers.collect(), options)
+}
+
 /// Seed of a service's draws: its start-ups, counts, lost scrapes. The first one has that of the whole.
 pub(crate) fn service_seed(seed: u64, service: usize) -> u64 {
     if service == 0 { seed } else { derive_seed(seed, service as u64) }
@@ -162,18 +205,26 @@ impl FluidApp {
     /// # Errors
     /// If drivers are missing, or (a bug) requests are not conserved.
     pub fn run(&self, drivers: Vec<Option<Driver<'_>>>) -> Result<AppOutcome, AppError> {
+        self.run_with(drivers, &AppOptions::default())
+    }
+
+    /// [`Self::run`], with a choice of what is recorded.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_with(&self, drivers: Vec<Option<Driver<'_>>>, options: &AppOptions) -> Result<AppOutcome, AppError> {
         let services = self.lowered.services.len();
         if drivers.len() != services {
             return Err(AppError::Drivers { got: drivers.len(), services });
         }
-        Run::new(self, drivers).run()
+        Run::new(self, drivers, options).run()
     }
 
     pub(crate) fn network(&self) -> Network<'_> {
         let Lowered { services, graph, duration, warm_up, .. } = &self.lowered;
         let node = |(id, service): (usize, &LoweredService)| {
             let world = World::new(&service.scenario).with_queue_limit(service.queue_limit).with_patience();
-            Node::new(world, &self.traffic[id], service.replicas, graph.callers(id).is_empty())
+            Node::new(world.with_work(&service.work), &self.traffic[id], service.replicas, graph.callers(id).is_empty())
         };
         let nodes = services.iter().enumerate().map(node).collect();
         let direct = services.iter().map(|service| service.direct.as_ref()).collect();
@@ -196,10 +247,11 @@ struct Run<'a> {
     network: Network<'a>,
     seats: Vec<Seat<'a>>,
     rows: Rows,
+    records: Option<Vec<DecisionRow>>,
 }
 
 impl<'a> Run<'a> {
-    fn new(app: &'a FluidApp, drivers: Vec<Option<Driver<'a>>>) -> Self {
+    fn new(app: &'a FluidApp, drivers: Vec<Option<Driver<'a>>>, options: &AppOptions) -> Self {
         let network = app.network();
         let now = network.now();
         let seat = |(driver, service): (Option<Driver<'a>>, &LoweredService)| Seat {
@@ -210,8 +262,8 @@ impl<'a> Run<'a> {
             result: EpisodeResult::at_the_start(service.replicas),
         };
         let seats = drivers.into_iter().zip(&app.lowered.services).map(seat).collect();
-        let rows = Rows::new(&network, &app.lowered);
-        Self { app, network, seats, rows }
+        let rows = Rows::new(&network, &app.lowered, options.timeline);
+        Self { app, network, seats, rows, records: options.decisions.then(Vec::new) }
     }
 
     fn run(mut self) -> Result<AppOutcome, AppError> {
@@ -222,7 +274,7 @@ impl<'a> Run<'a> {
             let next = self.seats.iter().map(|seat| seat.next).fold(self.network.end(), Timestamp::min);
             let slot_end = self.network.slot_end();
             self.network.advance(next.min(slot_end));
-            if self.network.now() == slot_end {
+            if self.network.now() == slot_end && self.rows.are_due() {
                 let desired = self.seats.iter().map(|seat| seat.desired);
                 self.rows.write(&mut self.network, desired);
             }
@@ -235,7 +287,13 @@ impl<'a> Run<'a> {
         let (now, seat, node) = (self.network.now(), &mut self.seats[service], &mut self.network.nodes[service]);
         let Some(driver) = seat.driver.as_mut().filter(|_| seat.next <= now) else { return };
         node.observe(now, seat.desired, &mut seat.seen);
-        let decision = driver.autoscaler.decide(now, &seat.seen, &mut driver.state);
+        let (view, decision) = driver.autoscaler.decide_viewed(now, &seat.seen, &mut driver.state);
+        if let Some(records) = &mut self.records {
+            records.push(DecisionRow {
+                service: ServiceId(u16::try_from(service).unwrap_or(u16::MAX)),
+                record: DecisionRecord::new(&view, &decision),
+            });
+        }
         let result = &mut seat.result;
         result.decisions += 1;
         result.overridden += u64::from(decision.overridden);
@@ -251,7 +309,7 @@ impl<'a> Run<'a> {
     }
 
     fn settle(self) -> Result<AppOutcome, AppError> {
-        let Self { app, network, seats, rows } = self;
+        let Self { app, network, seats, rows, records } = self;
         let timeline = rows.finish(&network, &app.lowered);
         let settled = network.settle();
         if settled.imbalance > CONSERVATION || settled.imbalance.is_nan() {
@@ -265,7 +323,7 @@ impl<'a> Run<'a> {
             let result = EpisodeResult { days, total, ..seat.result };
             services.push(ServiceOutcome { name: service.name.clone(), result, utilisation });
         }
-        Ok(AppOutcome { services, days: settled.days, total, timeline })
+        Ok(AppOutcome { services, days: settled.days, total, timeline, decisions: records.unwrap_or_default() })
     }
 }
 

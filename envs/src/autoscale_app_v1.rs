@@ -116,7 +116,7 @@ fn ground(
     lag_slots: usize,
 ) -> Result<Ground, AutoscaleError> {
     let scenario = &service.scenario;
-    let world = World::new(scenario).with_queue_limit(service.queue_limit);
+    let world = World::new(scenario).with_queue_limit(service.queue_limit).with_work(&service.work);
     Ok(Ground {
         world,
         workload: scenario.workload,

@@ -10,6 +10,7 @@
 pub(crate) mod costs;
 pub(crate) mod erlang;
 pub(crate) mod graph;
+pub(crate) mod in_service;
 pub(crate) mod kernel;
 pub(crate) mod line;
 pub(crate) mod metrics;
@@ -17,4 +18,5 @@ pub(crate) mod network;
 pub(crate) mod node;
 pub(crate) mod pods;
 pub(crate) mod queue;
+pub(crate) mod work;
 pub(crate) mod world;

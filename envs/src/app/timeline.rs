@@ -4,16 +4,21 @@
 //! whole request it is known where the application is one service alone.
 
 use seatrial_core::record::timeline::{ClientRow, Edge, Percentiles, ServiceRow, Timeline};
+use seatrial_core::time::Span;
 
 use crate::fluid::network::{ClientTally, EdgeTally, Network};
 use crate::fluid::node::{Node, Tally};
+use crate::fluid::work::Work;
 use crate::spec::lower::Lowered;
 
 /// Collects rows; see the module.
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
     timeline: Timeline,
+    /// Scrape intervals per row, and of the row that is being filled.
+    slots: (i64, i64),
     services: Vec<Totals>,
+    works: Vec<Work>,
     clients: ClientTotals,
     /// Whether what the one service does is all that clients see.
     alone: bool,
@@ -35,11 +40,14 @@ struct ClientTotals {
 }
 
 impl Rows {
-    pub(super) fn new(network: &Network<'_>, lowered: &Lowered) -> Self {
+    /// A row per `interval`, in whole slots; one slot unless given.
+    pub(super) fn new(network: &Network<'_>, lowered: &Lowered, interval: Option<Span>) -> Self {
+        let slot = network.slot_end() - network.now();
+        let per_row = interval.map_or(1, |interval| interval.whole_steps(slot).max(1));
         let names: Vec<String> = lowered.services.iter().map(|service| service.name.clone()).collect();
         let timeline = Timeline {
             start: network.now(),
-            interval: network.slot_end() - network.now(),
+            interval: slot * per_row,
             services: names,
             pools: Vec::new(),
             service_rows: Vec::new(),
@@ -51,16 +59,30 @@ impl Rows {
             edges: Vec::new(),
         };
         let count = timeline.services.len();
-        Self { timeline, services: vec![Totals::default(); count], clients: ClientTotals::default(), alone: count == 1 }
+        let services = vec![Totals::default(); count];
+        let works = lowered.services.iter().map(|service| service.work.clone()).collect();
+        Self { timeline, slots: (per_row, 0), services, works, clients: ClientTotals::default(), alone: count == 1 }
+    }
+
+    /// Counts a slot that ended; whether a row is full with it.
+    pub(super) const fn are_due(&mut self) -> bool {
+        self.slots.1 += 1;
+        if self.slots.1 == self.slots.0 {
+            self.slots.1 = 0;
+        }
+        self.slots.1 == 0
     }
 
     /// Writes the rows of the interval that ends now.
     pub(super) fn write(&mut self, network: &mut Network<'_>, desired: impl Iterator<Item = u32>) {
         let mut latency = Percentiles::default();
         let mut dropped = 0.0;
-        for ((node, totals), desired) in network.nodes.iter_mut().zip(&mut self.services).zip(desired) {
+        let works = self.works.iter();
+        for (((node, totals), work), desired) in
+            network.nodes.iter_mut().zip(&mut self.services).zip(works).zip(desired)
+        {
             let tally = core::mem::replace(&mut node.tally, Tally::EMPTY);
-            let row = row(node, &tally, totals, desired);
+            let row = row((node, work), &tally, totals, desired);
             latency = row.latency;
             dropped += tally.dropped;
             self.timeline.service_rows.push(row);
@@ -100,13 +122,13 @@ impl Rows {
     }
 }
 
-fn row(node: &Node<'_>, tally: &Tally, totals: &mut Totals, desired: u32) -> ServiceRow {
+fn row((node, work): (&Node<'_>, &Work), tally: &Tally, totals: &mut Totals, desired: u32) -> ServiceRow {
     let before = *totals;
     totals.arrived += tally.arrived;
     totals.completed += tally.completed;
     totals.dropped += tally.dropped;
     let busy = node.busy_workers();
-    let quantile = |level| tally.steady.and_then(|waiting| waiting.stay_quantile_s(&node.world, level));
+    let quantile = |level| tally.steady.and_then(|waiting| waiting.stay_quantile_s(&node.world, work, level));
     ServiceRow {
         desired,
         pending: 0,

@@ -215,7 +215,6 @@ impl Rows {
             completed: flow.completed,
             bad: flow.bad,
             waited_s: flow.waited_s,
-            left_waited_s: 0.0,
             ready_s,
             // CPU is not followed pod by pod here.
             completed_per_pod: 0.0,

@@ -61,7 +61,7 @@ impl WaitTable {
         let share = (position - cell as f64).min(1.0);
         let (low, high) = (f64::from(self.p_wait[at]), f64::from(self.p_wait[at + 1]));
         let p_wait = low + (high - low) * share;
-        let tail = if p_wait > NEVER { exp_negative(spare * world.slo_wait_s) } else { 0.0 };
+        let tail = if p_wait > NEVER { exp_negative(world.decay(spare) * world.slo_wait_s) } else { 0.0 };
         Waiting::below_capacity(world, Load { rate, ready, capacity: row.capacity }, p_wait, tail)
     }
 }

@@ -4,13 +4,14 @@
 //! capacity. That is right where the objective is short against the time in which queues and pods change. Where it is longer than the
 //! grid on which pods change state (jobs that may wait a minute, the first requests of a service without a pod), it is wrong: what a
 //! request waits is decided by the pods that come while it waits. There requests are judged when they leave the queue, by what they
-//! waited, as the event kernel does.
+//! waited, as the event kernel does, and counted when they are done ([`super::in_service`]).
 //!
 //! Invariant: the parcels sum to the queue. Who does not fit came last; who gives up came first, and does so at the end of the stretch in
 //! which the client's patience ends.
 
 use std::collections::VecDeque;
 
+use super::in_service::{Finished, InService};
 use super::queue::{Flow, Waiting};
 use super::world::World;
 
@@ -18,8 +19,31 @@ use super::world::World;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     parcels: VecDeque<Parcel>,
+    service: InService,
     /// Seconds since the beginning.
     now_s: f64,
+}
+
+/// What following each request shows beside the amounts of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Followed {
+    /// Requests that left the queue while every worker was busy: what they use does not scatter.
+    pub(crate) at_capacity: f64,
+    pub(crate) finished: Finished,
+}
+
+impl Followed {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.at_capacity += other.at_capacity;
+        self.finished.add(&other.finished);
+    }
+
+    /// Over some time of which `flow` is all, in the steady state.
+    pub(crate) fn steady(world: &World, flow: &Flow) -> Self {
+        let Flow { completed, waited_s, .. } = *flow;
+        let finished = Finished { requests: completed, service_s: completed * world.mean_s, waited_s };
+        Self { at_capacity: 0.0, finished }
+    }
 }
 
 /// Requests that arrived evenly from one moment to another.
@@ -38,8 +62,19 @@ struct Left {
 }
 
 impl Line {
+    /// Nobody queued, and in service who is there in the steady state.
+    pub(crate) fn new(world: &World, waiting: &Waiting) -> Self {
+        Self { service: waiting.in_service(world), ..Self::default() }
+    }
+
     /// Lets `dt_s` seconds pass as `flow` says, which began with `backlog` in the queue, and judges in it those who left the queue.
-    pub(crate) fn pass(&mut self, world: &World, waiting: &Waiting, (backlog, dt_s): (f64, f64), flow: &mut Flow) {
+    pub(crate) fn pass(
+        &mut self,
+        world: &World,
+        waiting: &Waiting,
+        (backlog, dt_s): (f64, f64),
+        flow: &mut Flow,
+    ) -> Followed {
         let busy_s =
             waiting.drained_in_s(world, backlog).unwrap_or(if waiting.is_short() { dt_s } else { 0.0 }).min(dt_s);
         let (busy_share, begin_s) = (if dt_s > 0.0 { busy_s / dt_s } else { 0.0 }, self.now_s);
@@ -58,7 +93,9 @@ impl Line {
         flow.dropped += gone;
         let steady = waiting.steady(dt_s - busy_s);
         flow.bad = left.late + flow.dropped + steady.bad;
-        flow.left_waited_s = left.waited_s + steady.waited_s;
+        let mut finished = self.service.pass(world.mean_s, (served, left.waited_s), busy_s);
+        finished.add(&self.service.pass(world.mean_s, (steady.completed, steady.waited_s), dt_s - busy_s));
+        Followed { at_capacity: served, finished }
     }
 
     /// Drops who came last until `amount` are left.
@@ -155,10 +192,11 @@ mod tests {
             let world = world();
             let waiting = Waiting::new(&world, rate, ready);
             let mut flow = waiting.flow(&world, self.backlog, dt_s);
-            self.line.pass(&world, &waiting, (self.backlog, dt_s), &mut flow);
+            let before_s = self.line.service.waited_s();
+            let followed = self.line.pass(&world, &waiting, (self.backlog, dt_s), &mut flow);
             self.backlog = flow.backlog;
             self.bad += flow.bad;
-            self.waited_s += flow.left_waited_s;
+            self.waited_s += followed.finished.waited_s + self.line.service.waited_s() - before_s;
             self.dropped += flow.dropped;
             let queued: f64 = self.line.parcels.iter().map(|parcel| parcel.amount).sum();
             assert!((queued - self.backlog).abs() < 1e-9, "{queued} {}", self.backlog);

@@ -7,7 +7,7 @@ use seatrial_core::observe::{Observation, Pods};
 use seatrial_core::time::{Span, Timestamp};
 
 use super::costs::{DAY, Ledger};
-use super::line::Line;
+use super::line::{Followed, Line};
 use super::metrics::SlotSums;
 use super::pods::PodSet;
 use super::queue::{Flow, Waiting};
@@ -55,6 +55,8 @@ pub(crate) struct Node<'a> {
     /// Who is queued, where that decides who is bad.
     line: Option<Line>,
     slots: Vec<SlotSums>,
+    /// Beside the slots, where requests are followed.
+    followed: Vec<Followed>,
     place: usize,
     shown: Shown,
     ledger: Ledger,
@@ -89,8 +91,9 @@ impl<'a> Node<'a> {
             pods: PodSet::new(&world, traffic.seed(), replicas),
             backlog: 0.0,
             waiting: Waiting::new(&world, 0.0, replicas),
-            line: world.is_patient.then(Line::default),
+            line: None,
             slots: vec![SlotSums::default(); usize::try_from(kept).unwrap_or(0)],
+            followed: vec![Followed::default(); usize::try_from(kept).unwrap_or(0)],
             place: 0,
             shown: Shown { until: Timestamp::from_micros(i64::MIN), begin: None, cpu_milli_per_sampled_pod: 0 },
             ledger: Ledger::with_room(days),
@@ -102,6 +105,7 @@ impl<'a> Node<'a> {
             servable: 0.0,
             days,
         };
+        node.line = world.is_patient.then(|| Line::new(&world, &node.waiting));
         node.fill_past_slots(kept);
         node
     }
@@ -110,10 +114,14 @@ impl<'a> Node<'a> {
         let (ready, slot_s) = (self.pods.ready(), self.world.slot.as_secs_f64());
         for slot in 1 - kept..0 {
             let mut sums = SlotSums::default();
-            if let Some(rate) = self.traffic.rate_in_slot(slot) {
-                sums.add(&Waiting::new(&self.world, rate, ready).flow(&self.world, 0.0, slot_s), ready, slot_s);
-            }
             let place = self.place_of(slot);
+            if let Some(rate) = self.traffic.rate_in_slot(slot) {
+                let waiting = Waiting::new(&self.world, rate, ready);
+                let flow = waiting.flow(&self.world, 0.0, slot_s);
+                sums.add(&flow, ready, slot_s);
+                self.followed[place] = Followed::steady(&self.world, &flow);
+                self.line = self.world.is_patient.then(|| Line::new(&self.world, &waiting));
+            }
             self.slots[place] = sums;
         }
     }
@@ -143,7 +151,8 @@ impl<'a> Node<'a> {
         let (ready, dt_s) = (self.pods.ready(), (next - now).as_secs_f64());
         let mut flow = self.waiting.flow(&self.world, self.backlog, dt_s);
         if let Some(line) = &mut self.line {
-            line.pass(&self.world, &self.waiting, (self.backlog, dt_s), &mut flow);
+            let followed = line.pass(&self.world, &self.waiting, (self.backlog, dt_s), &mut flow);
+            self.followed[self.place].add(&followed);
         }
         self.slots[self.place].add(&flow, ready, dt_s);
         let queued = self.backlog > 0.0 || flow.backlog > 0.0;
@@ -172,6 +181,7 @@ impl<'a> Node<'a> {
     pub(crate) fn turn_slot(&mut self) {
         self.place = if self.place + 1 == self.slots.len() { 0 } else { self.place + 1 };
         self.slots[self.place] = SlotSums::default();
+        self.followed[self.place] = Followed::default();
     }
 
     /// Results count from now on.
@@ -200,10 +210,16 @@ impl<'a> Node<'a> {
         self.shown = Shown { until, begin: None, cpu_milli_per_sampled_pod: 0 };
         out.metrics.clear();
         if let Some(realised) = self.traffic.realised(slot).filter(|_| !self.traffic.is_missing(slot)) {
-            let sums = &self.slots[self.place_of(slot)];
+            let place = self.place_of(slot);
+            let sums = &self.slots[place];
             let slot_s = self.world.slot.as_secs_f64();
             let arrived = realised * self.share_that_came(sums, slot, slot_s);
-            let shown = sums.show(&self.world, slot_s, arrived, self.traffic.service_deviate(slot));
+            let deviate = self.traffic.service_deviate(slot);
+            let shown = if self.line.is_some() {
+                sums.show_followed(&self.followed[place], &self.world, slot_s, (arrived, deviate))
+            } else {
+                sums.show(&self.world, slot_s, arrived, deviate)
+            };
             shown.write(self.traffic.slot_end(slot), &mut out.metrics);
             self.shown.begin = Some(self.traffic.slot_end(slot - 1));
             self.shown.cpu_milli_per_sampled_pod = sums.cpu_milli_per_pod(&shown);

@@ -2,11 +2,14 @@
 //!
 //! With a backlog b ahead of it a request may wait b / capacity less, so P(bad) = C · exp(−spare · (objective − b / capacity)), and 1
 //! once the objective is used up. While the backlog drains at the spare rate that has a closed integral; no time step is involved.
+//! Work that is not exponential makes those who wait do so longer or shorter ([`super::work`]).
 //! At or above capacity every request is bad. Never is the share of bad requests below its value at zero backlog: the
 //! oracle's bound rests on that.
 
 use seatrial_core::math;
 
+use super::in_service::InService;
+use super::work::Work;
 use super::world::World;
 
 /// P(wait) below this counts as 0; no cost shows it.
@@ -27,6 +30,8 @@ pub(crate) struct Waiting {
     ready: u32,
     capacity: f64,
     spare: f64,
+    /// Per second, at which the probability to wait longer falls: the spare rate for exponential work.
+    decay: f64,
     /// P(wait > 0) in M/M/c, 1 in overload.
     p_wait: f64,
     /// P(wait > objective) without backlog.
@@ -46,8 +51,6 @@ pub(crate) struct Flow {
     pub(crate) backlog: f64,
     /// Seconds waited, summed over the requests that arrived.
     pub(crate) waited_s: f64,
-    /// Seconds waited by those who left the queue; only where a [`super::line::Line`] is kept.
-    pub(crate) left_waited_s: f64,
 }
 
 impl Waiting {
@@ -66,23 +69,30 @@ impl Waiting {
         if capacity <= rate {
             return Self::overloaded(rate, ready, capacity);
         }
-        let tail = if p_wait > NEVER { math::exp(-(capacity - rate) * world.slo_wait_s) } else { 0.0 };
+        let tail = if p_wait > NEVER { math::exp(-world.decay(capacity - rate) * world.slo_wait_s) } else { 0.0 };
         Self::below_capacity(world, Load { rate, ready, capacity }, p_wait, tail)
     }
 
     /// At or above capacity.
     #[inline]
     pub(crate) const fn overloaded(rate: f64, ready: u32, capacity: f64) -> Self {
-        Self { rate, ready, capacity, spare: capacity - rate, p_wait: 1.0, p_bad: 1.0, mean_wait_s: 0.0 }
+        let spare = capacity - rate;
+        Self { rate, ready, capacity, spare, decay: spare, p_wait: 1.0, p_bad: 1.0, mean_wait_s: 0.0 }
     }
 
-    /// Below capacity, with P(wait > 0) and exp(−spare · objective) already known.
+    /// Below capacity, with P(wait > 0) and the tail beyond the objective already known: exp(−spare · objective) for exponential work.
     #[inline]
     pub(crate) fn below_capacity(world: &World, load: Load, p_wait: f64, tail: f64) -> Self {
         let Load { rate, ready, capacity } = load;
         let spare = capacity - rate;
-        let mean_wait_s = (p_wait / spare).min(world.timeout_s);
-        Self { rate, ready, capacity, spare, p_wait, p_bad: p_wait * tail, mean_wait_s }
+        let decay = world.decay(spare);
+        let mean_wait_s = (p_wait / decay).min(world.timeout_s);
+        Self { rate, ready, capacity, spare, decay, p_wait, p_bad: p_wait * tail, mean_wait_s }
+    }
+
+    /// The service of who comes without a backlog, as if it had always been so.
+    pub(crate) fn in_service(&self, world: &World) -> InService {
+        InService::steady(self.rate_through(), world.mean_s, self.mean_wait_s)
     }
 
     /// Whether it describes this rate and these pods: the memo of the kernel.
@@ -105,10 +115,10 @@ impl Waiting {
         if self.spare <= 0.0 { self.capacity } else { self.rate }
     }
 
-    /// P95 of the wait without backlog in seconds, from C · exp(−spare · t) = 0.05; 0 at or above capacity.
+    /// P95 of the wait without backlog in seconds, from C · exp(−decay · t) = 0.05; 0 at or above capacity.
     pub(crate) fn random_p95_s(&self) -> f64 {
         // At most one in twenty waits at all: no logarithm is needed to see that.
-        if self.spare <= 0.0 || self.p_wait <= 0.05 { 0.0 } else { math::ln(self.p_wait / 0.05) / self.spare }
+        if self.spare <= 0.0 || self.p_wait <= 0.05 { 0.0 } else { math::ln(self.p_wait / 0.05) / self.decay }
     }
 
     /// P95 of the wait behind a backlog, in seconds, given [`Self::random_p95_s`]; at most the client timeout.
@@ -144,8 +154,15 @@ impl Waiting {
         (kept > 0.0 && self.spare > 0.0).then(|| kept / self.spare)
     }
 
-    /// The distribution of the time from arrival to completion without backlog, below capacity: P(T > t) of M/M/c.
-    pub(crate) fn stays_longer(&self, world: &World, seconds: f64) -> f64 {
+    /// The distribution of the time from arrival to completion without backlog, below capacity: P(T > t), of M/M/c for exponential work.
+    fn stays_longer(&self, world: &World, work: &Work, seconds: f64) -> f64 {
+        if let Some(quantiles) = work.quantiles() {
+            let left = |unit: &f64| {
+                let after_s = seconds - unit * world.mean_s;
+                if after_s < 0.0 { 1.0 } else { self.p_wait * math::exp(-self.decay * after_s) }
+            };
+            return quantiles.iter().map(left).sum::<f64>() / quantiles.len().max(1) as f64;
+        }
         let (service, spare) = (1.0 / world.mean_s, self.spare);
         let served = math::exp(-service * seconds);
         // At equal rates the difference quotient becomes a derivative.
@@ -158,17 +175,17 @@ impl Waiting {
     }
 
     /// The time that a share `level` of the calls does not exceed from arrival to completion, without backlog and below capacity.
-    pub(crate) fn stay_quantile_s(&self, world: &World, level: f64) -> Option<f64> {
+    pub(crate) fn stay_quantile_s(&self, world: &World, work: &Work, level: f64) -> Option<f64> {
         if self.spare <= 0.0 || self.rate <= 0.0 {
             return None;
         }
         let (mut low, mut high) = (0.0, world.mean_s);
-        while self.stays_longer(world, high) > 1.0 - level {
+        while self.stays_longer(world, work, high) > 1.0 - level {
             high *= 2.0;
         }
         for _ in 0..60 {
             let middle = 0.5 * (low + high);
-            if self.stays_longer(world, middle) > 1.0 - level { low = middle } else { high = middle }
+            if self.stays_longer(world, work, middle) > 1.0 - level { low = middle } else { high = middle }
         }
         Some(high)
     }
@@ -203,7 +220,6 @@ impl Waiting {
             bad: arrivals,
             backlog: end,
             waited_s: arrivals * wait_s,
-            left_waited_s: 0.0,
         }
     }
 
@@ -220,7 +236,6 @@ impl Waiting {
             bad: self.rate * bad_s,
             backlog: end,
             waited_s: arrivals * self.mean_wait_s + queued_s,
-            left_waited_s: 0.0,
         }
     }
 
@@ -230,9 +245,9 @@ impl Waiting {
         let late_s = ((backlog - allowed) / self.spare).clamp(0.0, busy_s);
         let rest_s = busy_s - late_s;
         let queued_s = (backlog - self.spare * late_s) / self.capacity;
-        // P falls exponentially in time at rate spare² / capacity.
-        let at_first = self.p_wait * math::exp(-self.spare * (world.slo_wait_s - queued_s).max(0.0));
-        let decay = self.spare * self.spare / self.capacity;
+        // P falls exponentially in time: at rate spare² / capacity for exponential work.
+        let at_first = self.p_wait * math::exp(-self.decay * (world.slo_wait_s - queued_s).max(0.0));
+        let decay = self.decay * self.spare / self.capacity;
         let exponent = decay * rest_s;
         let lasting_s =
             if exponent < 1e-6 { rest_s * (1.0 - 0.5 * exponent) } else { (1.0 - math::exp(-exponent)) / decay };
@@ -355,9 +370,30 @@ mod tests {
         let waiting = Waiting::new(&world, 10.0, 1);
         for level in [0.5, 0.95, 0.99_f64] {
             let expected = -(1.0 - level).ln() / (1.0 / 0.08 - 10.0);
-            assert!((waiting.stay_quantile_s(&world, level).unwrap() - expected).abs() < 1e-9);
+            assert!((waiting.stay_quantile_s(&world, &Work::EXPONENTIAL, level).unwrap() - expected).abs() < 1e-9);
         }
-        assert_eq!(Waiting::new(&world, 12.5, 1).stay_quantile_s(&world, 0.5), None);
+        assert_eq!(Waiting::new(&world, 12.5, 1).stay_quantile_s(&world, &Work::EXPONENTIAL, 0.5), None);
+    }
+
+    /// M/D/1: Pollaczek and Khinchine give half the mean wait of M/M/1, and nobody is served in less than the constant.
+    #[test]
+    fn constant_work_waits_half_as_long() {
+        let mut p1 = Scenario::protocol_p1();
+        p1.service.workers = 1;
+        let work = Work::new(1.0, 1.0, |_| 1.0);
+        let world = World::new(&p1).with_work(&work);
+        let waiting = Waiting::new(&world, 10.0, 1);
+        let flow = waiting.steady(100.0);
+        // λ E[S²] / 2 (1 − ρ) = 10 · 0.0064 / 0.4 = 0.16 s.
+        assert!((flow.waited_s / flow.arrivals - 0.16).abs() < 1e-12, "{flow:?}");
+        let plain = Waiting::new(&World::new(&p1), 10.0, 1);
+        assert!(waiting.p_bad < plain.p_bad && waiting.random_p95_s() * 2.0 == plain.random_p95_s());
+        let quantile = |level| waiting.stay_quantile_s(&world, &work, level).unwrap();
+        assert!((quantile(0.1) - 0.08).abs() < 1e-9, "one in five does not wait: {}", quantile(0.1));
+        // 0.8 · exp(−5 t) = 0.05 after 0.08 s of service.
+        assert!((quantile(0.95) - 0.08 - waiting.random_p95_s()).abs() < 1e-9 && waiting.random_p95_s() > 0.1);
+        let behind = waiting.flow(&world, 1.0, 1.0).bad;
+        assert!(behind > waiting.flow(&world, 0.0, 1.0).bad && behind < plain.flow(&world, 1.0, 1.0).bad);
     }
 
     #[test]

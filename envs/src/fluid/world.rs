@@ -4,6 +4,7 @@ use seatrial_core::math;
 use seatrial_core::rand::{Stream, standard_normal};
 use seatrial_core::time::{Span, Timestamp};
 
+use super::work::Work;
 use crate::scenario::{CostWeights, Scenario};
 
 /// See the module.
@@ -13,6 +14,8 @@ pub(crate) struct World {
     pub(crate) mean_s: f64,
     /// Requests per second of one ready pod.
     pub(crate) capacity: f64,
+    /// 1 over [`Work::spread`].
+    per_spread: f64,
     pub(crate) slo_wait_s: f64,
     pub(crate) timeout_s: f64,
     /// Longest queue in seconds of work: queue limit or client timeout, whichever binds first.
@@ -40,6 +43,7 @@ impl World {
             workers: scenario.service.workers,
             mean_s,
             capacity: f64::from(scenario.service.workers) / mean_s,
+            per_spread: 1.0,
             slo_wait_s: scenario.slo_wait_s,
             timeout_s: scenario.client_timeout_s,
             limit_s: scenario.queue_limit_s.min(scenario.client_timeout_s),
@@ -55,6 +59,17 @@ impl World {
             smallest: scenario.workload.bounds.min,
             largest: scenario.workload.bounds.max,
         }
+    }
+
+    /// The same world with other work than exponential, of the same mean.
+    pub(crate) fn with_work(self, work: &Work) -> Self {
+        Self { per_spread: 1.0 / work.spread(), ..self }
+    }
+
+    /// Per second, at which the probability to wait longer falls while `spare` requests more could be served per second.
+    #[inline]
+    pub(crate) const fn decay(&self, spare: f64) -> f64 {
+        spare * self.per_spread
     }
 
     /// The same world with a queue of at most `requests` per ready pod, if any number is given.

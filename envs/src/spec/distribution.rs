@@ -134,4 +134,17 @@ impl Sampler {
             Self::Table(values) => values.iter().sum::<f64>() / values.len() as f64,
         }
     }
+
+    /// The mean of the squares.
+    #[must_use]
+    pub fn mean_square(&self) -> f64 {
+        match self {
+            Self::Constant(value) => value * value,
+            Self::Exponential { mean } => 2.0 * mean * mean,
+            Self::Lognormal { median, sigma } => median * median * math::exp(2.0 * sigma * sigma),
+            Self::Uniform { low, high } => (low * low + low * high + high * high) / 3.0,
+            #[expect(clippy::cast_precision_loss, reason = "lengths of tables are far below 2^52")]
+            Self::Table(values) => values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64,
+        }
+    }
 }

@@ -4,13 +4,15 @@
 //! kernels means the same on both, but for the approximations below.
 //!
 //! # Deviations
-//! 1. A service time enters by its mean alone (classes and tokens by their means too): waiting is that of exponential times.
+//! 1. A service time, with classes and tokens, enters by the mean and the spread of the whole run's mix (`fluid::work`).
 //! 2. A call graph enters by expected calls: stages, and the order of calls inside them, do not matter to a flow.
 //! 3. Which requests fail for a call that is not answered is not followed: the shares of services are taken as independent. What
 //!    waits long at a callee and is answered in the end is good, as on the event kernel: the objective is the entry's.
 //! 4. A deleted pod ends after its preStop time; nothing is lost with it.
 //! 5. Sources with bins of different widths are joined in bins that divide all of them, each of which keeps a count of its own.
 //! 6. Several sources with classes of their own: a service's mean is that of the whole run's mix, at every moment.
+
+mod work;
 
 use seatrial_core::time::Span;
 use thiserror::Error;
@@ -19,6 +21,7 @@ use super::graph::expected_calls;
 use super::service::Balancing;
 use super::{Distribution, Inputs, MetricsSpec, Sampler, ScenarioSpec, ServiceSpec, SourceLoad, TrafficSpec};
 use crate::fluid::graph::{Call, Graph};
+use crate::fluid::work::Work;
 use crate::load::{EpisodeLoad, LoadError, signed};
 use crate::scenario::{CostWeights, MetricsPipeline, Regime, Scenario, ScenarioError, Service, StartUp};
 
@@ -79,6 +82,7 @@ pub struct LoweredService {
     pub name: String,
     /// What an episode of this service alone would run in.
     pub scenario: Scenario,
+    pub(crate) work: Work,
     /// Ready pods at the first moment.
     pub replicas: u32,
     /// Longest queue in requests, also while no pod is ready; `None` is that of the scenario, in seconds of work.
@@ -110,9 +114,11 @@ pub fn lower(spec: &ScenarioSpec, inputs: &Inputs, physics_step_s: f64) -> Resul
         let here: Vec<f64> = sources.iter().map(|source| if source.entry == id { 1.0 } else { 0.0 }).collect();
         let direct = here.iter().any(|share| *share > 0.0).then(|| joined(&sources, &here, bin)).transpose()?;
         let scenario = scenario(spec, (name, service), mean_s, nominal.rates_per_s()[0], physics_step_s)?;
+        let work = work::work((name, service), &spec.traffic, inputs, (&sources, &visits))?;
         services.push(LoweredService {
             name: name.clone(),
             scenario,
+            work,
             replicas: service.replicas,
             queue_limit: service.queue_limit.map(f64::from),
             autoscaled: service.autoscaling.is_some(),

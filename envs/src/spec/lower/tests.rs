@@ -50,6 +50,7 @@ fn a_service_becomes_an_episode_of_protocol_p1() {
     assert_eq!((a.replicas, a.autoscaled, a.queue_limit), (3, true, None));
     assert_eq!(a.scenario.initial_replicas(90.0), 3);
     assert_eq!((b.scenario.service.workers, b.scenario.service.mean_s), (2, 0.01));
+    assert_eq!((a.work.spread(), b.work.spread()), (1.0, 0.5), "exponential, constant");
     assert_eq!((b.scenario.workload.bounds, b.autoscaled), (Bounds { min: 2, max: 2 }, false));
     assert_eq!((b.nominal.rates_per_s(), b.nominal.past_rates_per_s()), (&[270.0][..], &[90.0, 180.0][..]));
     assert!(a.direct.is_some() && b.direct.is_none());
@@ -58,7 +59,7 @@ fn a_service_becomes_an_episode_of_protocol_p1() {
 
 /// 0.5 × 1 + 0.5 × 3 of 80 ms, and 0.5 × 100 tokens of 1 ms.
 #[test]
-fn classes_and_tokens_enter_by_their_means() {
+fn classes_and_tokens_enter_by_mean_and_spread() {
     let mut spec = with(
         "/traffic/0/classes",
         json!([
@@ -70,6 +71,11 @@ fn classes_and_tokens_enter_by_their_means() {
     let lowered = lowered(&spec).unwrap();
     assert!((lowered.services[0].scenario.service.mean_s - 0.21).abs() < 1e-12);
     assert!((lowered.services[1].scenario.service.mean_s - 0.02).abs() < 1e-12);
+    // E[S²] = (2 · 0.08² + 2 · 0.24² + 2 · 0.24 · 0.1 + 0.1² + 0.1² / 12) / 2, over 2 · 0.21².
+    let square = (2.0 * 0.0064 + 2.0 * 0.0576 + 2.0 * 0.24 * 0.1 + 0.01 + 0.01 / 12.0) / 2.0;
+    assert!((lowered.services[0].work.spread() - square / (2.0 * 0.21 * 0.21)).abs() < 1e-12);
+    // 0.01 and 0.03 as often: E[S²] = 0.0005, over 2 · 0.02².
+    assert!((lowered.services[1].work.spread() - 0.625).abs() < 1e-12);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The same scenario on both kernels: what they see at first, what they call bad, what they cost.
 
 use super::*;
-use crate::app::{AppOutcome, fluid_app};
+use crate::app::{self, AppOptions, AppOutcome};
 use crate::episode::{Driver, StepRow, warm_state};
 use crate::load::Traffic;
 use crate::scenario::Scenario;
@@ -19,17 +19,7 @@ fn generate(tables: &Value) -> (ScenarioSpec, Inputs) {
 }
 
 fn on_both(spec: &ScenarioSpec, inputs: &Inputs) -> (Outcome, AppOutcome) {
-    let app = fluid_app(spec, inputs, spec.seed).unwrap();
-    let build = |service| {
-        let workload = spec.workload(service);
-        let ingredients = Ingredients { workload: &workload, weights: None };
-        service.autoscaling.as_ref().map(|scaling| scaling.strategy.build(&ingredients).unwrap())
-    };
-    let autoscalers: Vec<_> = spec.services.values().map(build).collect();
-    let drivers = autoscalers.iter().enumerate().map(|(id, autoscaler)| {
-        autoscaler.as_ref().map(|autoscaler| Driver { autoscaler, state: app.warm_state(id, autoscaler) })
-    });
-    let flow = app.run(drivers.collect()).unwrap();
+    let flow = app::run_scenario(spec, inputs, &AppOptions::default()).unwrap();
     (run_scenario(spec, inputs, &Options { timeline: None, ..Options::default() }).unwrap(), flow)
 }
 

@@ -41,8 +41,8 @@ pub struct ScenarioRun {
     pub timeline: Timeline,
     /// Sums over the run.
     pub totals: Totals,
-    /// Where every request is.
-    pub conservation: Conservation,
+    /// Where every request is; `None` of a kernel that does not count them one by one.
+    pub conservation: Option<Conservation>,
     /// One per service of the timeline, by id.
     pub services: Vec<ServiceTotals>,
     /// Changes of replicas that somebody decided, in order of time.

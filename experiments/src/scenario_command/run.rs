@@ -8,21 +8,20 @@
 //! | `log.parquet` | one row per event, if asked for |
 //! | `report/` | the page with its figures and tables |
 //!
-//! The same scenario and seed give the same bytes. The fluid kernel leaves a summary alone.
+//! The same scenario and seed give the same bytes. The fluid kernel has no event log.
 
 mod report;
 mod tables;
 
 use std::path::{Path, PathBuf};
 
-use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::time::Span;
-use seatrial_datasets::write_table;
-use seatrial_envs::app::{AppError, AppOutcome, fluid_app};
-use seatrial_envs::episode::Driver;
+use seatrial_datasets::{Table, write_table};
+use seatrial_envs::app::{self, AppError, AppOptions};
 use seatrial_envs::spec::{Inputs, KernelChoice, ScenarioSpec};
-use seatrial_envs::world::log::LogLevel;
-use seatrial_envs::world::{Options, Outcome, run_scenario};
+use seatrial_envs::world::log::{LogLevel, LogRow};
+use seatrial_envs::world::{Options, run_scenario};
+use seatrial_reports::scenario::ScenarioRun;
 
 use super::arguments::LogWord;
 use super::outcome::{Quantiles, ScenarioSummary};
@@ -43,7 +42,7 @@ pub(super) fn run(arguments: &ScenarioRunArgs, shell: &Shell) -> Result<()> {
     clear_folder(&folder)?;
     let summary = match loaded.spec.kernel {
         KernelChoice::Events => events(&loaded, &inputs, arguments.log, &folder)?,
-        KernelChoice::Fluid => flow(&loaded, &inputs)?,
+        KernelChoice::Fluid => flow(&loaded, &inputs, &folder)?,
     };
     write_atomic(&folder.join("scenario.toml"), loaded.text.as_bytes())?;
     write_json(&folder.join("summary.json"), &summary)?;
@@ -86,7 +85,12 @@ fn events(loaded: &LoadedScenario, inputs: &Inputs, log: LogWord, folder: &Path)
     let options = Options { timeline: Some(interval(spec)), log, decisions: true, ..Options::default() };
     let outcome = run_scenario(spec, inputs, &options).map_err(|error| failed(loaded, &error))?;
     let summary = ScenarioSummary::of_events(spec, &outcome);
-    write_outcome(loaded, &outcome, folder)?;
+    if let Some(timeline) = &outcome.timeline {
+        write_timeline(folder, &report::of_events(loaded, &outcome, timeline))?;
+    }
+    if !outcome.log.is_empty() {
+        write_log(folder, spec, &outcome.log)?;
+    }
     Ok(summary)
 }
 
@@ -103,29 +107,30 @@ fn interval(spec: &ScenarioSpec) -> Span {
     interval
 }
 
-fn write_outcome(loaded: &LoadedScenario, outcome: &Outcome, folder: &Path) -> Result<()> {
-    let place = |path: &Path, error: &dyn std::fmt::Display| ExperimentError::RunFolder {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    };
-    if let Some(timeline) = &outcome.timeline {
-        for (name, table) in tables::of_timeline(timeline).map_err(|error| place(folder, &error))? {
-            let path = folder.join("timeline").join(name);
-            create_parent(&path)?;
-            write_table(&path, &table, &[]).map_err(|error| place(&path, &error))?;
-        }
-        write_json(&folder.join("timeline.json"), timeline)?;
-        let run = report::run_of(loaded, outcome, timeline);
-        seatrial_reports::write::write_scenario(folder, &run)
-            .map_err(|error| ExperimentError::Report(error.to_string()))?;
+fn unwritten(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> ExperimentError {
+    let path = path.to_owned();
+    move |error| ExperimentError::RunFolder { path: path.clone(), detail: error.to_string() }
+}
+
+fn write_timeline(folder: &Path, run: &ScenarioRun) -> Result<()> {
+    for (name, table) in tables::of_timeline(&run.timeline).map_err(|error| unwritten(folder)(&error))? {
+        write_parquet(&folder.join("timeline").join(name), &table)?;
     }
-    if !outcome.log.is_empty() {
-        let path = folder.join("log.parquet");
-        let table = tables::of_log(&loaded.spec, &outcome.log).map_err(|error| place(&path, &error))?;
-        create_parent(&path)?;
-        write_table(&path, &table, &[]).map_err(|error| place(&path, &error))?;
-    }
-    Ok(())
+    write_json(&folder.join("timeline.json"), &run.timeline)?;
+    seatrial_reports::write::write_scenario(folder, run)
+        .map(|_| ())
+        .map_err(|error| ExperimentError::Report(error.to_string()))
+}
+
+fn write_log(folder: &Path, spec: &ScenarioSpec, log: &[LogRow]) -> Result<()> {
+    let path = folder.join("log.parquet");
+    let table = tables::of_log(spec, log).map_err(|error| unwritten(&path)(&error))?;
+    write_parquet(&path, &table)
+}
+
+fn write_parquet(path: &Path, table: &Table) -> Result<()> {
+    create_parent(path)?;
+    write_table(path, table, &[]).map_err(|error| unwritten(path)(&error))
 }
 
 fn create_parent(path: &Path) -> Result<()> {
@@ -133,35 +138,17 @@ fn create_parent(path: &Path) -> Result<()> {
         .map_or(Ok(()), |parent| std::fs::create_dir_all(parent).map_err(ExperimentError::io("create", parent)))
 }
 
-fn flow(loaded: &LoadedScenario, inputs: &Inputs) -> Result<ScenarioSummary> {
-    let outcome = run_flow(&loaded.spec, inputs).map_err(|error| match error {
-        Flow::App(error) => failed(loaded, &error),
-        Flow::Strategy(service, error) => {
-            reading::refuse_key(loaded, &format!("services.{service}.autoscaling.strategy"), &error)
+fn flow(loaded: &LoadedScenario, inputs: &Inputs, folder: &Path) -> Result<ScenarioSummary> {
+    let options = AppOptions { timeline: Some(interval(&loaded.spec)), decisions: true };
+    let outcome = app::run_scenario(&loaded.spec, inputs, &options).map_err(|error| match error {
+        AppError::Strategy { service, error } => {
+            let key = format!("services.{service}.autoscaling.strategy");
+            reading::refuse_key(loaded, &key, &error.to_string())
         }
+        error => failed(loaded, &error),
     })?;
+    write_timeline(folder, &report::of_flow(loaded, &outcome))?;
     Ok(ScenarioSummary::of_flow(&loaded.spec, &outcome))
-}
-
-/// Why a flow could not be run.
-enum Flow {
-    App(AppError),
-    Strategy(String, String),
-}
-
-fn run_flow(spec: &ScenarioSpec, inputs: &Inputs) -> std::result::Result<AppOutcome, Flow> {
-    let app = fluid_app(spec, inputs, spec.seed).map_err(Flow::App)?;
-    let mut autoscalers = Vec::new();
-    for (name, service) in &spec.services {
-        let workload = spec.workload(service);
-        let ingredients = Ingredients { workload: &workload, weights: None };
-        let built = service.autoscaling.as_ref().map(|scaling| scaling.strategy.build(&ingredients)).transpose();
-        autoscalers.push(built.map_err(|error| Flow::Strategy(name.clone(), error.to_string()))?);
-    }
-    let drivers = autoscalers.iter().enumerate().map(|(id, autoscaler)| {
-        autoscaler.as_ref().map(|autoscaler| Driver { autoscaler, state: app.warm_state(id, autoscaler) })
-    });
-    app.run(drivers.collect()).map_err(Flow::App)
 }
 
 fn tell_summary(summary: &ScenarioSummary) {

@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use seatrial_core::record::timeline::Timeline;
-use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::scaling::strategy::{Choice, StrategySpec};
 use seatrial_core::time::Span;
-use seatrial_envs::app::{AppOutcome, fluid_app};
-use seatrial_envs::episode::{CostTerms, Driver};
+use seatrial_envs::app::{self, AppOptions};
+use seatrial_envs::episode::CostTerms;
 use seatrial_envs::spec::lower::lower;
 use seatrial_envs::spec::{Inputs, ScenarioSpec, ServiceSpec, SourceLoad};
 use seatrial_envs::world::{Options, Outcome, run_scenario};
@@ -325,20 +324,8 @@ impl Prepared {
     }
 
     fn on_fluid(&self, seed: u64) -> Result<Seen> {
-        let wrong = at(&self.spec.name);
-        let spec = self.seeded(seed);
-        let app = fluid_app(&spec, &self.inputs, seed).map_err(|error| wrong(&error))?;
-        let mut autoscalers = Vec::new();
-        for service in spec.services.values() {
-            let workload = spec.workload(service);
-            let ingredients = Ingredients { workload: &workload, weights: None };
-            let built = service.autoscaling.as_ref().map(|scaling| scaling.strategy.build(&ingredients)).transpose();
-            autoscalers.push(built.map_err(|error| wrong(&error))?);
-        }
-        let drivers = autoscalers.iter().enumerate().map(|(id, autoscaler)| {
-            autoscaler.as_ref().map(|autoscaler| Driver { autoscaler, state: app.warm_state(id, autoscaler) })
-        });
-        let outcome: AppOutcome = app.run(drivers.collect()).map_err(|error| wrong(&error))?;
+        let outcome = app::run_scenario(&self.seeded(seed), &self.inputs, &AppOptions::default())
+            .map_err(|error| at(&self.spec.name)(&error))?;
         let utilisation = outcome.services.first().map_or(0.0, |service| service.utilisation);
         Ok(self.seen(utilisation, &outcome.total, outcome.timeline))
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{ScenarioRun, tables};
+use super::{Latency, ScenarioRun, tables};
 use crate::error::ReportError;
 use crate::figures::Figure;
 use crate::format::{duration, grouped, is_relative, iso_moment, percent};
@@ -19,8 +19,8 @@ struct Page<'a> {
     run: &'a ScenarioRun,
     length: String,
     headline: String,
-    latency: String,
-    conservation: (String, bool),
+    latency: Option<String>,
+    conservation: Option<(String, bool)>,
     notes: Vec<String>,
     figures: Vec<Shown<'a>>,
     services: Sheet,
@@ -55,18 +55,11 @@ impl Sheet {
 /// [`ReportError::BadTimeline`] if the run's lists do not fit together, [`ReportError::Render`] if the template fails.
 pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, ReportError> {
     run.check()?;
-    let totals = &run.totals;
     let page = Page {
         run,
         length: duration(Some(run.seconds())),
         headline: headline(run),
-        latency: format!(
-            "From first try to answer, of the requests that were answered: P50 {}, P95 {}, P99 {}, P99.9 {}.",
-            duration(totals.latency.p50_s),
-            duration(totals.latency.p95_s),
-            duration(totals.latency.p99_s),
-            duration(totals.latency.p999_s)
-        ),
+        latency: latency(run),
         conservation: tables::conservation(run),
         notes: run.notes.iter().map(|note| coded(note)).collect(),
         figures: shown(figures),
@@ -77,6 +70,16 @@ pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, Re
         provenance: provenance(run),
     };
     page.render().map_err(|error| ReportError::Render { what: "index.html", reason: error.to_string() })
+}
+
+/// Quantiles of the whole run; `None` of a kernel that follows no request.
+fn latency(run: &ScenarioRun) -> Option<String> {
+    run.conservation.as_ref()?;
+    let Latency { p50_s, p95_s, p99_s, p999_s } = run.totals.latency;
+    let [p50, p95, p99, p999] = [p50_s, p95_s, p99_s, p999_s].map(duration);
+    Some(format!(
+        "From first try to answer, of the requests that were answered: P50 {p50}, P95 {p95}, P99 {p99}, P99.9 {p999}."
+    ))
 }
 
 /// A sentence of numbers: how many, how bad, how slow, how dear.
@@ -91,11 +94,12 @@ fn headline(run: &ScenarioRun) -> String {
     let pods = if run.services.len() == 1 { format!(", at most {most} pods ready") } else { String::new() };
     // Who was never answered has no latency: where they are many, the quantile is that of the lucky.
     let answered = if totals.bad_share().is_some_and(|share| share > 0.01) { " of those answered" } else { "" };
+    let followed = run.conservation.is_some();
+    let p95 = if followed { format!(", P95 {}{answered}", duration(totals.latency.p95_s)) } else { String::new() };
     format!(
-        "{} requests in {}: {bad}, P95 {}{answered}{retries}; {} pod-seconds{pods}; J = {}.",
+        "{} requests in {}: {bad}{p95}{retries}; {} pod-seconds{pods}; J = {}.",
         grouped(totals.offered as f64, 0),
         duration(Some(run.counted_seconds())),
-        duration(totals.latency.p95_s),
         grouped(totals.pod_seconds, 0),
         grouped(totals.j(), 0),
     )

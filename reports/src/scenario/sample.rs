@@ -239,7 +239,7 @@ fn summed(mut timeline: Timeline, calls: &[(Option<usize>, usize, f64)], interva
         seed: 7,
         warm_up_s: 0.0,
         objective_s: Some(0.3),
-        conservation: conservation(&timeline),
+        conservation: Some(conservation(&timeline)),
         decisions: vec![decision(50, 8, 18, "utilisation 0.97 of 0.75"), decision(100, 18, 9, "")],
         notes: vec!["Synthetic data of a test: no result.".to_owned()],
         provenance: vec![Fact { name: "revision".to_owned(), value: "a85ab61".to_owned() }],
@@ -317,7 +317,7 @@ pub(crate) fn dead(intervals: usize) -> ScenarioRun {
     }
     run.timeline.latency_counts.fill(0);
     run.totals = totals(&run.timeline, &[]);
-    run.conservation = conservation(&run.timeline);
+    run.conservation = Some(conservation(&run.timeline));
     run.totals.latency = Latency::default();
     let name = run.services[0].name.clone();
     run.services = vec![ServiceTotals { name, ..ServiceTotals::default() }];

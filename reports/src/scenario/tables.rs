@@ -156,17 +156,17 @@ fn decisions_csv(run: &ScenarioRun) -> String {
 }
 
 /// `1,000 requests offered = 980 answered + 15 failed + 5 under way`, and whether it is so.
-pub(super) fn conservation(run: &ScenarioRun) -> (String, bool) {
-    let totals = &run.conservation;
+pub(super) fn conservation(run: &ScenarioRun) -> Option<(String, bool)> {
+    let totals = run.conservation.as_ref()?;
     let sum: u64 = totals.ends.iter().map(|end| end.requests).sum();
     let ends: Vec<String> = totals.ends.iter().map(|end| format!("{} {}", count(end.requests), end.name)).collect();
     let ends = if ends.is_empty() { "nothing".to_owned() } else { ends.join(" + ") };
     let line = format!("{} requests offered = {ends}", count(totals.offered));
     if sum == totals.offered {
         let warm_up = if run.warm_up_s > 0.0 { " (warm-up included)" } else { "" };
-        return (format!("{line}{warm_up}."), true);
+        return Some((format!("{line}{warm_up}."), true));
     }
     let (word, off) =
         if sum > totals.offered { ("too many", sum - totals.offered) } else { ("missing", totals.offered - sum) };
-    (format!("{line} does not hold: {} {word}. This is a defect of the kernel.", count(off)), false)
+    Some((format!("{line} does not hold: {} {word}. This is a defect of the kernel.", count(off)), false))
 }

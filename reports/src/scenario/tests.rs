@@ -54,13 +54,24 @@ fn runs_of_all_shapes_have_a_page() {
 fn what_does_not_add_up_is_said() {
     let mut run = sample::shop();
     assert!(rendered(&run).contains("class=\"held soft\""));
-    run.conservation.ends[0].requests -= 3;
+    let change = |run: &mut ScenarioRun, change: fn(&mut Conservation)| change(run.conservation.as_mut().unwrap());
+    change(&mut run, |count| count.ends[0].requests -= 3);
     let html = rendered(&run);
     assert!(html.contains("does not hold: 3 missing") && html.contains("class=\"broken\""));
-    run.conservation.ends[0].requests += 5;
+    change(&mut run, |count| count.ends[0].requests += 5);
     assert!(rendered(&run).contains("does not hold: 2 too many"));
-    run.conservation.ends.clear();
+    change(&mut run, |count| count.ends.clear());
     assert!(rendered(&run).contains("requests offered = nothing does not hold"));
+}
+
+/// A kernel that follows no request has no line of counts that add up, and no quantiles of a whole run.
+#[test]
+fn a_flow_claims_no_counts() {
+    let mut run = sample::shop();
+    assert!(rendered(&run).contains("P99.9") && rendered(&run).contains("requests offered"));
+    run.conservation = None;
+    let html = rendered(&run);
+    assert!(!html.contains("P99.9") && !html.contains("requests offered") && !html.contains("P95 –"), "{html}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A run in the words of the report, which knows no simulator.
 
-use seatrial_core::record::timeline::{ServiceRow, Timeline};
+use seatrial_core::record::timeline::Timeline;
 use seatrial_core::time::{Span, Timestamp};
-use seatrial_envs::spec::{KernelChoice, ScenarioSpec};
+use seatrial_envs::app::AppOutcome;
+use seatrial_envs::episode::CostTerms;
+use seatrial_envs::spec::ScenarioSpec;
 use seatrial_envs::world::latency::Latencies;
-use seatrial_envs::world::{Outcome, ServiceOutcome};
+use seatrial_envs::world::{DecisionRow, Outcome};
 use seatrial_reports::model::Fact;
 use seatrial_reports::scenario::{
     Conservation, CostTerm, Decision, EndCount, Latency, ScenarioRun, ServiceTotals, Totals,
@@ -13,25 +15,57 @@ use seatrial_reports::scenario::{
 use super::LoadedScenario;
 use crate::manifest;
 
-pub(super) fn run_of(loaded: &LoadedScenario, outcome: &Outcome, timeline: &Timeline) -> ScenarioRun {
+/// A run event by event.
+pub(super) fn of_events(loaded: &LoadedScenario, outcome: &Outcome, timeline: &Timeline) -> ScenarioRun {
+    let own = outcome.services.iter().map(|service| (latency(&service.latency), &service.total));
+    let mut run = run_of(loaded, timeline, (&outcome.total, &outcome.decisions), own);
+    run.kernel = "events".to_owned();
+    run.totals.latency = latency(&outcome.latency);
+    run.conservation = Some(conservation(outcome));
+    run
+}
+
+/// A run as a flow: nobody is followed, so there are no quantiles of the whole run and no counts of whole requests.
+pub(super) fn of_flow(loaded: &LoadedScenario, outcome: &AppOutcome) -> ScenarioRun {
+    let own = outcome.services.iter().map(|service| (Latency::default(), &service.result.total));
+    let mut run = run_of(loaded, &outcome.timeline, (&outcome.total, &outcome.decisions), own);
+    run.kernel = "fluid".to_owned();
+    run.notes.extend(FLOW.map(str::to_owned));
+    run
+}
+
+/// What a reader of the fluid kernel's page has to know.
+const FLOW: [&str; 2] = [
+    "Requests are a flow here and waiting has a closed form: amounts are rounded, and quantiles of latency stand where pods and load \
+     were the same all through an interval and nobody was queued.",
+    "Work enters by its mean and how much it varies; that is exact for exponential work and an approximation for any other. How far this \
+     kernel and the event kernel are apart: `docs/validity.md`.",
+];
+
+fn run_of<'a>(
+    loaded: &LoadedScenario,
+    timeline: &Timeline,
+    (total, decided): (&CostTerms, &[DecisionRow]),
+    own: impl Iterator<Item = (Latency, &'a CostTerms)>,
+) -> ScenarioRun {
     let spec = &loaded.spec;
+    let services = own.enumerate().map(|(id, (latency, total))| {
+        let cores = timeline.services.get(id).and_then(|name| spec.services.get(name)).map_or(0.0, |own| own.cores);
+        let totals = ServiceTotals::of_timeline(timeline, id, (spec.warm_up_s, cores));
+        ServiceTotals { latency, pod_seconds: total.pod_seconds(), ..totals }
+    });
     ScenarioRun {
         name: spec.name.clone(),
         summary: spec.summary.clone(),
-        kernel: if spec.kernel == KernelChoice::Events { "events" } else { "fluid" }.to_owned(),
+        kernel: String::new(),
         seed: spec.seed,
         warm_up_s: spec.warm_up_s,
         objective_s: spec.slo.latency_s,
         timeline: timeline.clone(),
-        totals: totals(spec, outcome, timeline),
-        conservation: conservation(outcome),
-        services: outcome
-            .services
-            .iter()
-            .enumerate()
-            .map(|(id, service)| of_service(spec, timeline, id, service))
-            .collect(),
-        decisions: decisions(outcome, timeline),
+        totals: totals(spec, total, timeline),
+        conservation: None,
+        services: services.collect(),
+        decisions: decisions(decided, timeline),
         notes: notes(spec),
         provenance: provenance(loaded),
     }
@@ -54,15 +88,14 @@ fn first_that_counts(spec: &ScenarioSpec, timeline: &Timeline) -> usize {
     usize::try_from(Span::from_secs_f64(spec.warm_up_s).whole_steps(timeline.interval)).unwrap_or(0)
 }
 
-fn totals(spec: &ScenarioSpec, outcome: &Outcome, timeline: &Timeline) -> Totals {
-    let total = &outcome.total;
+fn totals(spec: &ScenarioSpec, total: &CostTerms, timeline: &Timeline) -> Totals {
     let term = |name: &str, amount: f64, price: f64| CostTerm { name: name.to_owned(), amount, price };
     let counted = timeline.client_rows.iter().skip(first_that_counts(spec, timeline));
     Totals {
         offered: whole(total.requests),
         retries: counted.map(|row| row.retries).sum(),
         bad: whole(total.bad_requests),
-        latency: latency(&outcome.latency),
+        latency: Latency::default(),
         pod_seconds: total.pod_seconds(),
         costs: vec![
             term("pod-seconds", total.pod_seconds(), 1.0),
@@ -73,36 +106,15 @@ fn totals(spec: &ScenarioSpec, outcome: &Outcome, timeline: &Timeline) -> Totals
     }
 }
 
-/// Costs count requests as numbers; the event kernel has whole ones.
+/// Costs count requests as numbers; the event kernel has whole ones, the fluid kernel rounds.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of requests")]
 const fn whole(count: f64) -> u64 {
-    count as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of intervals")]
-fn of_service(spec: &ScenarioSpec, timeline: &Timeline, id: usize, service: &ServiceOutcome) -> ServiceTotals {
-    let rows: Vec<&ServiceRow> =
-        timeline.service_rows.iter().skip(id).step_by(timeline.services.len().max(1)).collect();
-    let rows = rows.get(first_that_counts(spec, timeline)..).unwrap_or(&[]);
-    let mean_ready = rows.iter().map(|row| f64::from(row.ready)).sum::<f64>() / rows.len().max(1) as f64;
-    let cpu_s: f64 = rows.iter().map(|row| row.cpu_s).sum();
-    let cores = spec.services.get(&service.name).map_or(0.0, |service| service.cores);
-    let had_s = mean_ready * cores * timeline.interval.as_secs_f64() * rows.len() as f64;
-    ServiceTotals {
-        name: service.name.clone(),
-        calls: rows.iter().map(|row| row.arrived).sum(),
-        failed: rows.iter().map(|row| row.failed).sum(),
-        mean_ready,
-        most_ready: rows.iter().map(|row| row.ready).max().unwrap_or(0),
-        utilisation: (had_s > 0.0).then(|| cpu_s / had_s),
-        latency: latency(&service.latency),
-        pod_seconds: service.total.pod_seconds(),
-    }
+    count.round() as u64
 }
 
 /// Decisions that changed something.
-fn decisions(outcome: &Outcome, timeline: &Timeline) -> Vec<Decision> {
-    let changed = outcome.decisions.iter().filter(|row| row.record.decided != row.record.spec_replicas);
+fn decisions(decided: &[DecisionRow], timeline: &Timeline) -> Vec<Decision> {
+    let changed = decided.iter().filter(|row| row.record.decided != row.record.spec_replicas);
     let named = changed.filter_map(|row| {
         Some(Decision {
             at: Timestamp::from_micros(row.record.at_us),

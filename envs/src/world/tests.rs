@@ -132,6 +132,8 @@ fn the_log_and_the_marks_say_what_happened() {
     let marks = outcome.timeline.unwrap().marks;
     let faults: Vec<_> = marks.iter().filter(|mark| mark.kind == "fault").map(|mark| mark.at).collect();
     assert_eq!(faults, [90, 120, 150, 200].map(Timestamp::from_secs));
+    let texts: Vec<_> = marks.iter().filter(|mark| mark.kind == "fault").map(|mark| mark.text.as_str()).collect();
+    assert_eq!((texts[1], texts[3]), ("1 pod of web is killed", "1 node of small falls silent"));
     assert_eq!(marks.iter().filter(|mark| mark.kind == "repair").count(), 3);
     assert!(marks.is_sorted_by_key(|mark| mark.at));
 }

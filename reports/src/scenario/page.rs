@@ -91,7 +91,8 @@ fn headline(run: &ScenarioRun) -> String {
     let retries =
         if totals.retries > 0 { format!(", {} retries", grouped(totals.retries as f64, 0)) } else { String::new() };
     let most: u32 = run.services.iter().map(|service| service.most_ready).max().unwrap_or(0);
-    let pods = if run.services.len() == 1 { format!(", at most {most} pods ready") } else { String::new() };
+    let noun = if most == 1 { "pod" } else { "pods" };
+    let pods = if run.services.len() == 1 { format!(", at most {most} {noun} ready") } else { String::new() };
     // Who was never answered has no latency: where they are many, the quantile is that of the lucky.
     let answered = if totals.bad_share().is_some_and(|share| share > 0.01) { " of those answered" } else { "" };
     let followed = run.conservation.is_some();

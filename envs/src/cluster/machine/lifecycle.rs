@@ -246,7 +246,8 @@ impl Cluster {
         node.evict_at = None;
         node.is_evicted = true;
         let (pool, pods) = (node.pool, node.pods.len());
-        let text = format!("{pods} pods of a lost node of pool {}", nodes.pools[pool.index()].name);
+        let noun = if pods == 1 { "pod" } else { "pods" };
+        let text = format!("{pods} {noun} of a lost node of pool {}", nodes.pools[pool.index()].name);
         self.mark("evicted", text);
         while let Some(slot) = self.pod_on(id, 0) {
             let terminating = self.pods.get(slot).stage == Stage::Terminating;

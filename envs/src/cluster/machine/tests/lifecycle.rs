@@ -33,7 +33,7 @@ fn a_lost_node_is_silent_then_unreachable_then_evicted() {
     rig.run_until(460.0);
     assert_eq!(rig.counts(), [3, 0, 0, 3, 0]);
     assert_eq!(rig.marks_of("node-lost"), [(100.0, "pool general: 1 node silent")]);
-    assert_eq!(rig.marks_of("evicted"), [(450.0, "1 pods of a lost node of pool general")]);
+    assert_eq!(rig.marks_of("evicted"), [(450.0, "1 pod of a lost node of pool general")]);
 }
 
 #[test]

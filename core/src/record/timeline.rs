@@ -43,8 +43,10 @@ pub struct ServiceRow {
     pub desired: u32,
     /// Pods without a node at its end.
     pub pending: u32,
-    /// Pods on a node and not ready at its end.
+    /// Pods on a node and not ready at its end, but for those that are unreachable.
     pub starting: u32,
+    /// Pods at its end that are not ready, and not deleted yet, on a node that is known to be silent.
+    pub unreachable: u32,
     /// Ready pods at its end.
     pub ready: u32,
     /// Deleted pods that still exist at its end.

@@ -81,8 +81,8 @@ pub(super) fn ids(services: usize) -> impl Iterator<Item = ServiceId> {
 }
 
 fn pods_row(counts: &ServiceCounts) -> ServiceRow {
-    let ServiceCounts { desired, pending, starting, ready, terminating } = *counts;
-    ServiceRow { desired, pending, starting, ready, terminating, ..ServiceRow::default() }
+    let ServiceCounts { desired, pending, starting, ready, terminating, unreachable } = *counts;
+    ServiceRow { desired, pending, starting, unreachable, ready, terminating, ..ServiceRow::default() }
 }
 
 fn pool_row(counts: &PoolCounts) -> PoolRow {

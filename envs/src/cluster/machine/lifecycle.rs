@@ -19,7 +19,7 @@ use seatrial_core::time::{Span, Timestamp};
 use super::Cluster;
 use super::event::{Event, PoolId};
 use super::nodes::{Health, Node, Nodes};
-use super::pods::{Slot, Stage};
+use super::pods::{Slot, Stage, State};
 use crate::ids::NodeId;
 use crate::spec::nodes::LifecycleSpec;
 
@@ -200,6 +200,7 @@ impl Cluster {
         home.unreachable += 1;
         home.zone.waiting.push_back(id);
         self.each_pod_on(id, |cluster, slot| {
+            cluster.recount(slot, State::Starting, State::Unreachable);
             if cluster.pods.get(slot).stage == Stage::Ready {
                 cluster.leave_endpoints(slot, Stage::Cut);
             }
@@ -289,6 +290,9 @@ impl Cluster {
         }
         self.mark_nodes("repair", pool, "back");
         self.tell_speeds(id);
+        if was_unreachable {
+            self.each_pod_on(id, |cluster, slot| cluster.recount(slot, State::Unreachable, State::Starting));
+        }
         self.each_pod_on(id, Self::revive_pod);
         self.pending.wake();
     }

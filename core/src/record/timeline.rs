@@ -31,7 +31,7 @@ pub struct Timeline {
     pub latency_counts: Vec<u32>,
     /// Single moments worth a mark, in order of time.
     pub marks: Vec<Mark>,
-    /// Calls over each edge of the call graph in the whole run.
+    /// Calls over each edge of the call graph after the warm-up, as totals count.
     pub edges: Vec<Edge>,
 }
 
@@ -133,7 +133,7 @@ pub struct Edge {
     pub to: String,
     /// Calls made, each try counted.
     pub calls: u64,
-    /// Of them failed.
+    /// Calls that failed for the caller: the service did not complete them, or the caller gave them up before it did.
     pub failed: u64,
 }
 

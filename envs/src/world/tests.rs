@@ -148,6 +148,29 @@ fn the_warm_up_counts_in_no_result() {
     assert_eq!(warm.timeline.unwrap().client_rows.len(), 20, "the timeline shows it");
 }
 
+/// Calls over an edge are those of the whole run without those that a world has counted when its warm-up is over, and what came to a
+/// service came over its edges.
+#[test]
+fn calls_of_the_warm_up_count_on_no_edge() {
+    let (mut spec, inputs) = eventful();
+    let edges_of = |outcome: &Outcome| outcome.timeline.as_ref().unwrap().edges.clone();
+    let mut expected = edges_of(&run(&(spec.clone(), inputs.clone()), &Options::default()));
+    let mut world = World::simulation(&spec, &inputs, &Options::default()).unwrap();
+    world.run_until(Timestamp::from_secs(165)).unwrap();
+    let before = world.model.serving().edges();
+    assert!(before.iter().all(|edge| edge.calls > 1_000) && before.iter().any(|edge| edge.failed > 0), "{before:?}");
+    for (edge, before) in expected.iter_mut().zip(&before) {
+        (edge.calls, edge.failed) = (edge.calls - before.calls, edge.failed - before.failed);
+    }
+    spec.warm_up_s = 165.0;
+    let late = run(&(spec, inputs), &Options::default());
+    assert_eq!(edges_of(&late), expected);
+    for service in &late.services {
+        let calls: u64 = expected.iter().filter(|edge| edge.to == service.name).map(|edge| edge.calls).sum();
+        assert_eq!(calls as f64, service.total.requests, "{}", service.name);
+    }
+}
+
 /// Twenty pods whose every request needs 100 MiB are killed when more than the limit pile up.
 #[test]
 fn requests_that_pile_up_kill_their_pod() {

@@ -103,7 +103,7 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         || "nobody scales it".to_owned(),
         |scaling| format!("{} scales it from {least} to {most}", scaling.strategy.policy.id),
     );
-    let pods = if service.replicas == 1 { "1 pod".to_owned() } else { format!("{} pods", service.replicas) };
+    let pods = counted(service.replicas, "pod");
     lines.push(format!("service   {name}: {pods} of {} cores; {scaled}", number(service.cores)));
     let demand = demand(spec, inputs, name, service);
     if demand.calls_per_s <= 0.0 {
@@ -118,10 +118,11 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         (false, false) => "MORE THAN IT MAY HAVE: it will be overloaded",
     };
     lines.push(format!(
-        "          at the peak {} calls/s keep {} cores busy: {} pods at the least, {enough}",
+        "          at the peak {} calls/s keep {} cores busy: {} {} at the least, {enough}",
         number(demand.calls_per_s),
         number(demand.cores),
-        number(needed)
+        number(needed),
+        if needed == 1.0 { "pod" } else { "pods" }
     ));
 }
 
@@ -184,9 +185,14 @@ fn nodes(spec: &ScenarioSpec, cluster: &ClusterSpec, inputs: &Inputs, lines: &mu
 
 fn sizes(pool: &PoolSpec) -> String {
     match pool.max {
-        Some(max) if max > pool.nodes => format!("{} nodes, {} to {max}", pool.nodes, pool.min),
-        _ => format!("{} nodes", pool.nodes),
+        Some(max) if max > pool.nodes => format!("{}, {} to {max}", counted(pool.nodes, "node"), pool.min),
+        _ => counted(pool.nodes, "node"),
     }
+}
+
+/// `1 pod`, `2 pods`.
+fn counted(count: u32, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn asked_most(service: &ServiceSpec) -> f64 {
@@ -206,9 +212,15 @@ fn milli(milli: u64) -> f64 {
 fn faults(spec: &ScenarioSpec, lines: &mut Vec<String>) {
     for fault in &spec.faults {
         let (at_s, what) = match fault {
-            FaultSpec::NodeLoss { pool, nodes, at_s, .. } => (at_s, format!("{nodes} nodes of {pool} fall silent")),
+            FaultSpec::NodeLoss { pool, nodes, at_s, .. } => {
+                let fall = if *nodes == 1 { "falls" } else { "fall" };
+                (at_s, format!("{} of {pool} {fall} silent", counted(*nodes, "node")))
+            }
             FaultSpec::MetricsOutage { at_s, for_s } => (at_s, format!("no scrape succeeds for {}", span(*for_s))),
-            FaultSpec::PodKill { service, pods, at_s } => (at_s, format!("{pods} pods of {service} are killed")),
+            FaultSpec::PodKill { service, pods, at_s } => {
+                let are = if *pods == 1 { "is" } else { "are" };
+                (at_s, format!("{} of {service} {are} killed", counted(*pods, "pod")))
+            }
             FaultSpec::Slowdown { service, speed, at_s, for_s } => {
                 (at_s, format!("{service} runs at {speed} of its speed for {}", span(*for_s)))
             }

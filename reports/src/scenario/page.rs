@@ -76,7 +76,10 @@ pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, Re
 fn notes(run: &ScenarioRun) -> Vec<String> {
     let mut notes: Vec<String> = run.notes.iter().map(|note| coded(note)).collect();
     notes.extend(given_up(run).map(|note| coded(&note)));
-    notes.push(format!("One run with seed {}; another seed gives other numbers.", run.seed));
+    notes.push(coded(&format!(
+        "One run with seed {}; another seed gives other numbers (`--seeds N` shows how far they spread).",
+        run.seed
+    )));
     notes
 }
 

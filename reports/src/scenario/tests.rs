@@ -117,7 +117,7 @@ fn calls_that_were_given_up_are_explained() {
 fn a_run_is_one_draw_and_its_prices_are_explained() {
     let html = rendered(&sample::single(3));
     for words in [
-        "<li>One run with seed 7; another seed gives other numbers.</li>",
+        "<li>One run with seed 7; another seed gives other numbers (<code>--seeds N</code> shows how far they spread).</li>",
         "A start that is under way when the run ends is paid in full, a termination until the end alone.",
     ] {
         assert!(html.contains(words), "{words}");

@@ -41,14 +41,32 @@ impl Fault {
                 let pools = spec.cluster.iter().flat_map(|cluster| cluster.pools.keys());
                 let id = PoolId(place(index, "pool", pool, pools)?);
                 let what = What::NodeLoss { pool: id, nodes: *nodes, back_after: for_s.map(Span::from_secs_f64) };
-                (what, *at_s, *for_s, format!("{nodes} nodes of {pool} fall silent"))
+                (
+                    what,
+                    *at_s,
+                    *for_s,
+                    if *nodes == 1 {
+                        format!("1 node of {pool} falls silent")
+                    } else {
+                        format!("{nodes} nodes of {pool} fall silent")
+                    },
+                )
             }
             FaultSpec::MetricsOutage { at_s, for_s } => {
                 (What::MetricsOutage, *at_s, Some(*for_s), "no scrape succeeds".to_owned())
             }
             FaultSpec::PodKill { service: name, pods, at_s } => {
                 let what = What::PodKill { service: service(name)?, pods: *pods };
-                (what, *at_s, None, format!("{pods} pods of {name} are killed"))
+                (
+                    what,
+                    *at_s,
+                    None,
+                    if *pods == 1 {
+                        format!("1 pod of {name} is killed")
+                    } else {
+                        format!("{pods} pods of {name} are killed")
+                    },
+                )
             }
             FaultSpec::Slowdown { service: name, speed, at_s, for_s } => {
                 let what = What::Slowdown { service: service(name)?, speed: *speed };

@@ -20,6 +20,8 @@ mod short;
 mod surroundings;
 #[path = "scenario/threads.rs"]
 mod threads;
+#[path = "scenario/wording.rs"]
+mod wording;
 
 use seatrial_experiments::scenario_command::GALLERY;
 

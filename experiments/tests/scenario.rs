@@ -20,6 +20,8 @@ mod short;
 mod surroundings;
 #[path = "scenario/threads.rs"]
 mod threads;
+#[path = "scenario/understanding.rs"]
+mod understanding;
 #[path = "scenario/wording.rs"]
 mod wording;
 

@@ -11,7 +11,7 @@ use seatrial_envs::spec::{
 };
 
 use super::LoadedScenario;
-use words::{count, number, span};
+use words::{count, number, span, whole};
 
 /// Load of a service: calls and cores at the worst moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -126,7 +126,10 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         service.autoscaling.as_ref().map_or((service.replicas, service.replicas), |scaling| (scaling.min, scaling.max));
     let scaled = service.autoscaling.as_ref().map_or_else(
         || "nobody scales it".to_owned(),
-        |scaling| format!("{} scales it from {least} to {most}", scaling.strategy.policy.id),
+        |scaling| {
+            let (least, most) = (whole(least.into()), whole(most.into()));
+            format!("{} scales it from {least} to {most}", scaling.strategy.policy.id)
+        },
     );
     let cores = if service.cores == 1.0 { "1 core".to_owned() } else { format!("{} cores", number(service.cores)) };
     lines.push(format!("service   {name}: {} of {cores}; {scaled}", count(service.replicas, "pod")));

@@ -177,7 +177,7 @@ fn of_trace(source: &str) -> String {
 fn how_a_trace_is_read_is_said() {
     let source = "{ trace = { id = \"t.parquet\" } }";
     for (kind, line) in [
-        ("gauge", "recorded as a gauge (unit `percent`): its LEVEL IS TAKEN FOR REQUESTS PER SECOND"),
+        ("gauge", "recorded as a gauge (unit `percent`): ITS LEVEL IS TAKEN FOR REQUESTS PER SECOND"),
         ("rate", "recorded as counts per bin (unit `percent`)\n"),
         ("event", "recorded as events (unit `percent`), counted by the minute"),
     ] {

@@ -78,7 +78,7 @@ pub(super) fn described(locator: &Locator, id: &str, peak_per_s: Option<f64>) ->
     let trace = locator.open(id).ok()?;
     let unit = if trace.unit.is_empty() { "no unit".to_owned() } else { format!("unit `{}`", printable(&trace.unit)) };
     let read = match trace.kind {
-        Kind::Gauge => format!("a gauge ({unit}): its LEVEL IS TAKEN FOR REQUESTS PER SECOND"),
+        Kind::Gauge => format!("a gauge ({unit}): ITS LEVEL IS TAKEN FOR REQUESTS PER SECOND"),
         Kind::Rate => format!("counts per bin ({unit})"),
         Kind::Event => format!("events ({unit}), counted by the minute"),
     };

@@ -5,14 +5,14 @@
 //! 1. Pods that a rollout adds for a while, and the order in which pods and nodes would come, are left out of the most.
 
 use seatrial_core::time::Timestamp;
-use seatrial_envs::cluster::machine::{Cluster, ClusterError, Event, Shortage};
-use seatrial_envs::events::{EventQueue, PastEvent};
-use seatrial_envs::spec::{ClusterSpec, Inputs, ListedPod, PoolSpec, ScenarioSpec};
+use seatrial_envs::cluster::machine::{Cluster, Event, Shortage};
+use seatrial_envs::events::EventQueue;
+use seatrial_envs::spec::{ClusterSpec, Inputs, ListedNode, ListedPod, PoolSpec, ScenarioSpec, ServiceSpec};
 
 use super::words::{cores, count, gib, whole};
 
-/// Most pods that are placed for the sake of a check.
-const MOST_PODS: u64 = 100_000;
+/// Most pods that are placed for the sake of a check, and most nodes.
+const MOST_PLACED: u64 = 200_000;
 
 /// What pods ask for, or nodes have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn recorded(pods: usize) -> String {
 fn rooms(pool: &PoolSpec, inputs: &Inputs) -> (Amount, Amount) {
     let pods = u64::from(pool.pods);
     if let Some(nodes) = pool.inventory.as_ref().and_then(|id| inputs.inventories.get(id)) {
-        let each = |node: &seatrial_envs::spec::ListedNode| Amount {
+        let each = |node: &ListedNode| Amount {
             cpu_milli: node.cpu_milli,
             memory_mib: node.memory_mib,
             gpus: node.gpus,
@@ -128,11 +128,10 @@ fn peak(pods: &[ListedPod]) -> Amount {
 
 /// What the scheduler makes of the first moment.
 fn at_the_start(spec: &ScenarioSpec, cluster: &ClusterSpec, inputs: &Inputs, lines: &mut Vec<String>) {
-    if asked(spec, inputs, first).pods > MOST_PODS {
-        lines.push("          at the start there are too many pods to place them for a check".to_owned());
+    let Some(short) = placed(spec, inputs) else {
+        lines.push("          there are too many pods or nodes to place them for a check".to_owned());
         return;
-    }
-    let Ok(short) = placed(spec, inputs) else { return };
+    };
     if short.is_empty() {
         lines.push("          at the start all pods find room".to_owned());
     }
@@ -147,34 +146,21 @@ fn said(short: &Shortage) -> String {
     format!("{missing} of {} of {name} FIND NO ROOM: {reason}", count(*wanted, "pod"))
 }
 
-/// Who finds no room when all pods of the first moment are placed.
-fn placed(spec: &ScenarioSpec, inputs: &Inputs) -> Result<Vec<Shortage>, Unplaced> {
-    let mut cluster = Cluster::new(spec, inputs, Timestamp::ZERO, spec.seed)?;
-    cluster.start(&mut EventQueue::<Event>::new(Timestamp::ZERO))?;
-    Ok(cluster.shortages())
-}
-
-/// A cluster that cannot be built is a matter for whoever runs it.
-struct Unplaced;
-
-impl From<ClusterError> for Unplaced {
-    fn from(_: ClusterError) -> Self {
-        Self
+/// Who finds no room when all pods of the first moment are placed; `None` where they or the nodes are too many.
+fn placed(spec: &ScenarioSpec, inputs: &Inputs) -> Option<Vec<Shortage>> {
+    let pools = spec.cluster.iter().flat_map(|cluster| cluster.pools.values());
+    let nodes: u64 = pools.map(|pool| u64::from(pool.nodes)).sum();
+    if nodes.max(asked(spec, inputs, |service| service.replicas).pods) > MOST_PLACED {
+        return None;
     }
-}
-
-impl From<PastEvent> for Unplaced {
-    fn from(_: PastEvent) -> Self {
-        Self
-    }
-}
-
-fn first(service: &seatrial_envs::spec::ServiceSpec) -> u32 {
-    service.replicas
+    // What cannot be built was refused before.
+    let mut cluster = Cluster::new(spec, inputs, Timestamp::ZERO, spec.seed).ok()?;
+    cluster.start(&mut EventQueue::<Event>::new(Timestamp::ZERO)).ok()?;
+    Some(cluster.shortages())
 }
 
 /// What all pods ask for, if services have as many as `replicas` says, and workloads and records their most.
-fn asked(spec: &ScenarioSpec, inputs: &Inputs, replicas: fn(&seatrial_envs::spec::ServiceSpec) -> u32) -> Amount {
+fn asked(spec: &ScenarioSpec, inputs: &Inputs, replicas: fn(&ServiceSpec) -> u32) -> Amount {
     let mut all = Amount::default();
     for service in spec.services.values() {
         let (cpu_milli, memory_mib) = (service.pod.cpu_request_milli.into(), service.pod.memory_request_mib.into());
@@ -197,8 +183,12 @@ fn at_the_most(
     (now, most): (Amount, Amount),
     lines: &mut Vec<String>,
 ) {
-    let all = asked(spec, inputs, seatrial_envs::spec::ServiceSpec::most_replicas);
-    let gpus = if most.gpus + all.gpus > 0 { format!(", {} of {} GPUs", all.gpus, most.gpus) } else { String::new() };
+    let all = asked(spec, inputs, ServiceSpec::most_replicas);
+    let gpus = if most.gpus + all.gpus > 0 {
+        format!(", {} of {} GPUs", whole(all.gpus), whole(most.gpus))
+    } else {
+        String::new()
+    };
     let sums = format!(
         "{} of {} cores, {} of {} GiB{gpus}, {} of {} places for pods",
         cores(all.cpu_milli),
@@ -216,10 +206,7 @@ fn at_the_most(
     };
     lines.push(format!("          at their most all pods ask for {sums}; {verdict}"));
     quota(cluster, all, lines);
-    if all.pods > MOST_PODS {
-        return;
-    }
-    let Ok(short) = placed(&grown(spec), inputs) else { return };
+    let Some(short) = placed(&grown(spec), inputs) else { return };
     if short.is_empty() && beyond.is_empty() {
         lines.push("          placed at once they all find room".to_owned());
     }

@@ -7,7 +7,7 @@ mod queueing;
 mod single;
 
 pub use normal::{normal_cdf, normal_quantile};
-pub use queueing::{erlang_c, wait_exceeds};
+pub use queueing::{erlang_c, round_robin_wait_exceeds, wait_exceeds};
 pub use single::{ln_f32, ln_f32_lanes, sigmoid_f32, tanh_f32};
 
 /// Natural exponential.

@@ -317,6 +317,9 @@ impl World {
         self.close_books(now);
         if now <= self.timing.warm_until {
             self.books.forget();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.forget_edges(self.serving.edge_totals());
+            }
             if now == self.timing.warm_until && self.keeps_latencies {
                 let services = ids(self.names.services.len()).map(|service| self.serving.service_latencies(service));
                 self.warm_up = core::iter::once(self.serving.latencies()).chain(services).collect();

@@ -4,6 +4,8 @@
 
 #[path = "scenario/command.rs"]
 mod command;
+#[path = "scenario/folder.rs"]
+mod folder;
 #[path = "scenario/fuzz.rs"]
 mod fuzz;
 #[path = "scenario/guards.rs"]

@@ -35,7 +35,7 @@ pub struct ScenarioRun {
     pub seed: u64,
     /// Seconds from the start that count in the timeline and in the conservation alone, and in no other total.
     pub warm_up_s: f64,
-    /// Answers later than this are bad, in seconds; `None` without an objective, or with one for each class of requests.
+    /// Answers later than this are bad, in seconds; `None` without such an objective.
     pub objective_s: Option<f64>,
     /// What happened, by interval.
     pub timeline: Timeline,
@@ -65,7 +65,7 @@ pub struct Totals {
     pub bad: u64,
     /// From first try to answer, of the requests answered.
     pub latency: Latency,
-    /// Pod-seconds of ready, starting and terminating pods.
+    /// Pod-seconds of all pods, whatever their state, with the rest of the starts under way at the end.
     pub pod_seconds: f64,
     /// What J is made of.
     pub costs: Vec<CostTerm>,
@@ -147,7 +147,7 @@ pub struct ServiceTotals {
     pub name: String,
     /// Calls that arrived, each try counted.
     pub calls: u64,
-    /// Of them failed.
+    /// Of them those that the service did not complete.
     pub failed: u64,
     /// Mean number of ready pods.
     pub mean_ready: f64,
@@ -157,7 +157,7 @@ pub struct ServiceTotals {
     pub utilisation: Option<f64>,
     /// From arrival at the service to completion, of the calls completed.
     pub latency: Latency,
-    /// Pod-seconds of ready, starting and terminating pods.
+    /// Pod-seconds of all pods, whatever their state, with the rest of the starts under way at the end.
     pub pod_seconds: f64,
 }
 

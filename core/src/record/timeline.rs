@@ -31,7 +31,7 @@ pub struct Timeline {
     pub latency_counts: Vec<u32>,
     /// Single moments worth a mark, in order of time.
     pub marks: Vec<Mark>,
-    /// Calls over each edge of the call graph in the whole run.
+    /// Calls over each edge of the call graph after the warm-up, as totals count.
     pub edges: Vec<Edge>,
 }
 
@@ -43,8 +43,10 @@ pub struct ServiceRow {
     pub desired: u32,
     /// Pods without a node at its end.
     pub pending: u32,
-    /// Pods on a node and not ready at its end.
+    /// Pods on a node and not ready at its end, but for those that are unreachable.
     pub starting: u32,
+    /// Pods at its end that are not ready, and not deleted yet, on a node that is known to be silent.
+    pub unreachable: u32,
     /// Ready pods at its end.
     pub ready: u32,
     /// Deleted pods that still exist at its end.
@@ -131,7 +133,7 @@ pub struct Edge {
     pub to: String,
     /// Calls made, each try counted.
     pub calls: u64,
-    /// Of them failed.
+    /// Calls that failed for the caller: the service did not complete them, or the caller gave them up before it did.
     pub failed: u64,
 }
 

@@ -199,6 +199,12 @@ fn what_happens_in_the_warm_up_counts_in_no_result() {
     assert_eq!(late.total.drops, 0.0);
     assert!((late.total.requests - 90.0 * 60.0).abs() < 1e-6 && late.total.pod_seconds() == 7.0 * 90.0);
     assert_eq!(late.timeline.service_rows.len(), whole.timeline.service_rows.len(), "the timeline shows it");
+    // 60/s for 90 s, each with two calls to data and half a one to mail; nothing is dropped any more.
+    let edges: Vec<_> =
+        late.timeline.edges.iter().map(|edge| (edge.from.as_deref(), &*edge.to, edge.calls, edge.failed)).collect();
+    let expected = [(None, "front", 5_400, 0), (Some("front"), "data", 10_800, 0), (Some("front"), "mail", 2_700, 0)];
+    assert_eq!(edges, expected);
+    assert!(whole.timeline.edges[0].failed > 10_000);
 }
 
 #[test]

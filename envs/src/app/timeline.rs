@@ -132,6 +132,7 @@ fn row((node, work): (&Node<'_>, &Work), tally: &Tally, totals: &mut Totals, des
     ServiceRow {
         desired,
         pending: 0,
+        unreachable: 0,
         starting: node.pods.starting(),
         ready: node.pods.ready(),
         terminating: node.pods.terminating(),

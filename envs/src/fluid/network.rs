@@ -51,9 +51,9 @@ pub(crate) struct Network<'a> {
     /// Of the present stretch: bad calls of each service's own queue among those that came from outside.
     own_bad: Vec<f64>,
     pub(crate) tally: ClientTally,
-    /// Calls over each edge, by caller and call.
+    /// Calls over each edge after the warm-up, by caller and call.
     pub(crate) edges: Vec<Vec<EdgeTally>>,
-    /// Requests from outside, by service.
+    /// Requests from outside after the warm-up, by service.
     pub(crate) entered: Vec<EdgeTally>,
 }
 
@@ -253,6 +253,7 @@ impl<'a> Network<'a> {
         if self.now == self.counts_from {
             self.nodes.iter_mut().for_each(Node::forget_costs);
             self.ledger = Ledger::with_room(usize::try_from((self.end - self.now).whole_steps(DAY) + 2).unwrap_or(0));
+            self.edges.iter_mut().flatten().chain(&mut self.entered).for_each(|tally| *tally = EdgeTally::default());
         }
         for node in &mut self.nodes {
             node.pods.become_ready(self.now);

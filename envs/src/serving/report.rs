@@ -174,10 +174,28 @@ impl Serving {
     /// Calls over each edge of the call graph since the start, those of clients first; client edges without calls are left out.
     #[must_use]
     pub fn edges(&self) -> Vec<Edge> {
+        self.edges_since(&[])
+    }
+
+    /// The same since a moment at which there were so many ([`Self::edge_totals`]; none where nothing is given). A call counts when it
+    /// is made, and as failed when it fails.
+    #[must_use]
+    pub fn edges_since(&self, then: &[[u64; 2]]) -> Vec<Edge> {
         let name = |id: u16| self.names[usize::from(id)].clone();
-        let seen = self.edges.iter().filter(|edge| edge.from.is_some() || edge.calls > 0);
-        seen.map(|edge| Edge { from: edge.from.map(name), to: name(edge.to), calls: edge.calls, failed: edge.failed })
-            .collect()
+        let before = then.iter().copied().chain(core::iter::repeat([0, 0]));
+        let since = self.edges.iter().zip(before).map(|(edge, [calls, failed])| Edge {
+            from: edge.from.map(name),
+            to: name(edge.to),
+            calls: edge.calls - calls,
+            failed: edge.failed - failed,
+        });
+        since.filter(|edge| edge.from.is_some() || edge.calls > 0).collect()
+    }
+
+    /// Calls over each edge and how many of them failed, since the start.
+    #[must_use]
+    pub fn edge_totals(&self) -> Vec<[u64; 2]> {
+        self.edges.iter().map(|edge| [edge.calls, edge.failed]).collect()
     }
 }
 

@@ -161,7 +161,7 @@ impl World {
             days: application.days,
             services: services.collect(),
             latency: since(serving.latencies(), 0),
-            timeline: recorder.map(|recorder| recorder.finish(serving.edges())),
+            timeline: recorder.map(|recorder| recorder.finish(&serving)),
             decisions: records.unwrap_or_default(),
             log: log.into_rows(),
             conservation: Conservation {

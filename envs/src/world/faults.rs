@@ -41,32 +41,17 @@ impl Fault {
                 let pools = spec.cluster.iter().flat_map(|cluster| cluster.pools.keys());
                 let id = PoolId(place(index, "pool", pool, pools)?);
                 let what = What::NodeLoss { pool: id, nodes: *nodes, back_after: for_s.map(Span::from_secs_f64) };
-                (
-                    what,
-                    *at_s,
-                    *for_s,
-                    if *nodes == 1 {
-                        format!("1 node of {pool} falls silent")
-                    } else {
-                        format!("{nodes} nodes of {pool} fall silent")
-                    },
-                )
+                let text =
+                    counted(*nodes, [&format!("node of {pool} falls silent"), &format!("nodes of {pool} fall silent")]);
+                (what, *at_s, *for_s, text)
             }
             FaultSpec::MetricsOutage { at_s, for_s } => {
                 (What::MetricsOutage, *at_s, Some(*for_s), "no scrape succeeds".to_owned())
             }
             FaultSpec::PodKill { service: name, pods, at_s } => {
                 let what = What::PodKill { service: service(name)?, pods: *pods };
-                (
-                    what,
-                    *at_s,
-                    None,
-                    if *pods == 1 {
-                        format!("1 pod of {name} is killed")
-                    } else {
-                        format!("{pods} pods of {name} are killed")
-                    },
-                )
+                let text = counted(*pods, [&format!("pod of {name} is killed"), &format!("pods of {name} are killed")]);
+                (what, *at_s, None, text)
             }
             FaultSpec::Slowdown { service: name, speed, at_s, for_s } => {
                 let what = What::Slowdown { service: service(name)?, speed: *speed };
@@ -82,6 +67,11 @@ impl Fault {
         queue.push(self.begins, Event::Fault { index, ends: false })?;
         self.ends.map_or(Ok(()), |at| queue.push(at, Event::Fault { index, ends: true }))
     }
+}
+
+/// One of something, or many.
+fn counted(count: u32, [one, many]: [&str; 2]) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The place of a name among those that are known.

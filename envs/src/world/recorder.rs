@@ -3,7 +3,7 @@
 //! What serving counts is a difference of totals, so the sum over intervals does not depend on their length. Where the run is
 //! no whole number of intervals the last row covers the rest.
 
-use seatrial_core::record::timeline::{Edge, Mark, PoolRow, ServiceRow, Timeline};
+use seatrial_core::record::timeline::{Mark, PoolRow, ServiceRow, Timeline};
 use seatrial_core::time::{Span, Timestamp};
 
 use super::latency::class_edges_s;
@@ -15,6 +15,8 @@ use crate::serving::{IntervalRows, Serving};
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     timeline: Timeline,
+    /// Calls over each edge until the end of the warm-up, calls and failed ones; empty without a warm-up.
+    warm_up: Vec<[u64; 2]>,
 }
 
 impl Recorder {
@@ -32,7 +34,7 @@ impl Recorder {
             marks: Vec::new(),
             edges: Vec::new(),
         };
-        Self { timeline }
+        Self { timeline, warm_up: Vec::new() }
     }
 
     /// The moment at which the interval under way ends.
@@ -68,9 +70,14 @@ impl Recorder {
         self.next_end() - self.timeline.interval < now
     }
 
-    /// The timeline with the calls of the whole run.
-    pub(super) fn finish(mut self, edges: Vec<Edge>) -> Timeline {
-        self.timeline.edges = edges;
+    /// The warm-up is over: calls so far do not count.
+    pub(super) fn forget_edges(&mut self, so_far: Vec<[u64; 2]>) {
+        self.warm_up = so_far;
+    }
+
+    /// The timeline with the calls after the warm-up.
+    pub(super) fn finish(mut self, serving: &Serving) -> Timeline {
+        self.timeline.edges = serving.edges_since(&self.warm_up);
         self.timeline
     }
 }
@@ -81,8 +88,8 @@ pub(super) fn ids(services: usize) -> impl Iterator<Item = ServiceId> {
 }
 
 fn pods_row(counts: &ServiceCounts) -> ServiceRow {
-    let ServiceCounts { desired, pending, starting, ready, terminating } = *counts;
-    ServiceRow { desired, pending, starting, ready, terminating, ..ServiceRow::default() }
+    let ServiceCounts { desired, pending, starting, ready, terminating, unreachable } = *counts;
+    ServiceRow { desired, pending, starting, unreachable, ready, terminating, ..ServiceRow::default() }
 }
 
 fn pool_row(counts: &PoolCounts) -> PoolRow {

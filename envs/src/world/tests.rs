@@ -132,6 +132,8 @@ fn the_log_and_the_marks_say_what_happened() {
     let marks = outcome.timeline.unwrap().marks;
     let faults: Vec<_> = marks.iter().filter(|mark| mark.kind == "fault").map(|mark| mark.at).collect();
     assert_eq!(faults, [90, 120, 150, 200].map(Timestamp::from_secs));
+    let texts: Vec<_> = marks.iter().filter(|mark| mark.kind == "fault").map(|mark| mark.text.as_str()).collect();
+    assert_eq!((texts[1], texts[3]), ("1 pod of web is killed", "1 node of small falls silent"));
     assert_eq!(marks.iter().filter(|mark| mark.kind == "repair").count(), 3);
     assert!(marks.is_sorted_by_key(|mark| mark.at));
 }
@@ -144,6 +146,29 @@ fn the_warm_up_counts_in_no_result() {
     assert!((warm.total.requests - 20_000.0).abs() < 200.0, "{}", warm.total.requests);
     assert!((warm.latency.count() as f64 - warm.total.requests).abs() < 40.0, "{}", warm.latency.count());
     assert_eq!(warm.timeline.unwrap().client_rows.len(), 20, "the timeline shows it");
+}
+
+/// Calls over an edge are those of the whole run without those that a world has counted when its warm-up is over, and what came to a
+/// service came over its edges.
+#[test]
+fn calls_of_the_warm_up_count_on_no_edge() {
+    let (mut spec, inputs) = eventful();
+    let edges_of = |outcome: &Outcome| outcome.timeline.as_ref().unwrap().edges.clone();
+    let mut expected = edges_of(&run(&(spec.clone(), inputs.clone()), &Options::default()));
+    let mut world = World::simulation(&spec, &inputs, &Options::default()).unwrap();
+    world.run_until(Timestamp::from_secs(165)).unwrap();
+    let before = world.model.serving().edges();
+    assert!(before.iter().all(|edge| edge.calls > 1_000) && before.iter().any(|edge| edge.failed > 0), "{before:?}");
+    for (edge, before) in expected.iter_mut().zip(&before) {
+        (edge.calls, edge.failed) = (edge.calls - before.calls, edge.failed - before.failed);
+    }
+    spec.warm_up_s = 165.0;
+    let late = run(&(spec, inputs), &Options::default());
+    assert_eq!(edges_of(&late), expected);
+    for service in &late.services {
+        let calls: u64 = expected.iter().filter(|edge| edge.to == service.name).map(|edge| edge.calls).sum();
+        assert_eq!(calls as f64, service.total.requests, "{}", service.name);
+    }
 }
 
 /// Twenty pods whose every request needs 100 MiB are killed when more than the limit pile up.

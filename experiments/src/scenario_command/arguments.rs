@@ -1,5 +1,6 @@
 //! The command line of `seatrial scenario`: shapes.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -63,6 +64,12 @@ pub struct ScenarioRunArgs {
     /// Another seed than the scenario's.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Run so many seeds, from this one on, and show how far the numbers spread; page and timeline are those of the first.
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<NonZero<u32>>,
+    /// Replace the run of another scenario or seed in the folder.
+    #[arg(long)]
+    pub force: bool,
     /// What the event log holds, one row per event in log.parquet.
     #[arg(long, value_enum, default_value_t = LogWord::Off)]
     pub log: LogWord,

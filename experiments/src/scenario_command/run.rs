@@ -7,25 +7,30 @@
 //! | `timeline.json`, `timeline/*.parquet` | what happened by interval: services, clients, pools of nodes |
 //! | `log.parquet` | one row per event, if asked for |
 //! | `report/` | the page with its figures and tables |
+//! | `seeds.csv` | the same numbers of further seeds, if asked for |
 //!
 //! The same scenario and seed give the same bytes. The fluid kernel has no event log.
 
+mod draft;
+mod play;
 mod report;
+mod seeds;
 mod tables;
 
 use std::path::{Path, PathBuf};
 
 use seatrial_core::time::Span;
 use seatrial_datasets::{Table, write_table};
-use seatrial_envs::app::{self, AppError, AppOptions};
+use seatrial_envs::app::AppOptions;
 use seatrial_envs::spec::{Inputs, KernelChoice, ScenarioSpec};
+use seatrial_envs::world::Options;
 use seatrial_envs::world::log::{LogLevel, LogRow};
-use seatrial_envs::world::{Options, run_scenario};
 use seatrial_reports::scenario::ScenarioRun;
 
+use self::draft::Draft;
 use super::arguments::LogWord;
 use super::outcome::{Quantiles, ScenarioSummary};
-use super::{LoadedScenario, ScenarioRunArgs, inputs, load, reading};
+use super::{LoadedScenario, ScenarioRunArgs, inputs, load};
 use crate::commands::Shell;
 use crate::error::{ExperimentError, Result};
 use crate::run_folder::{write_atomic, write_json};
@@ -36,46 +41,48 @@ const MOST_INTERVALS: i64 = 480;
 pub(super) fn run(arguments: &ScenarioRunArgs, shell: &Shell) -> Result<()> {
     let mut loaded = load(&arguments.file)?;
     loaded.spec.seed = arguments.seed.unwrap_or(loaded.spec.seed);
-    let inputs = inputs::read(&loaded, &shell.trace_folders)?;
+    check_log(&loaded.spec, arguments.log)?;
     let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/scenario-{}", loaded.spec.name)));
-    check_folder(&folder)?;
-    clear_folder(&folder)?;
+    draft::check(&folder, &loaded.text, &loaded.spec, arguments.force)?;
+    let inputs = inputs::read(&loaded, &shell.trace_folders)?;
+    let draft = Draft::new(&folder)?;
     let summary = match loaded.spec.kernel {
-        KernelChoice::Events => events(&loaded, &inputs, arguments.log, &folder)?,
-        KernelChoice::Fluid => flow(&loaded, &inputs, &folder)?,
+        KernelChoice::Events => events(&loaded, &inputs, (arguments.log, shell), draft.path())?,
+        KernelChoice::Fluid => flow(&loaded, &inputs, draft.path())?,
     };
-    write_atomic(&folder.join("scenario.toml"), loaded.text.as_bytes())?;
-    write_json(&folder.join("summary.json"), &summary)?;
     tell_summary(&summary);
+    if let Some(seeds) = arguments.seeds {
+        let accounts = seeds::run(&loaded, &inputs, shell, (&summary, seeds.get()))?;
+        write_atomic(&draft.path().join("seeds.csv"), seeds::csv(&accounts).as_bytes())?;
+        seeds::lines(&accounts).iter().for_each(|line| say!("{line}"));
+    }
+    write_atomic(&draft.path().join("scenario.toml"), loaded.text.as_bytes())?;
+    write_json(&draft.path().join("summary.json"), &summary)?;
+    draft.install()?;
     say!("{}", folder.join("summary.json").display());
+    if folder.join("report").is_dir() {
+        say!("{}", folder.join("report").join("index.html").display());
+    }
     Ok(())
 }
 
-/// A folder of an earlier run is written anew; anything else is left alone.
-fn check_folder(folder: &Path) -> Result<()> {
-    let empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    if empty || folder.join("scenario.toml").is_file() {
+/// The fluid kernel follows no request and has no log.
+fn check_log(spec: &ScenarioSpec, log: LogWord) -> Result<()> {
+    if spec.kernel == KernelChoice::Events || log == LogWord::Off {
         return Ok(());
     }
     Err(ExperimentError::Usage {
-        what: format!("{} holds something else than the run of a scenario", folder.display()),
-        next: "choose another --out".to_owned(),
+        what: "--log asks for a row per event, and the fluid kernel has no events".to_owned(),
+        next: "leave it out, or say kernel = \"events\" in the scenario".to_owned(),
     })
 }
 
-/// Takes away what an earlier run left and this one may not write again.
-fn clear_folder(folder: &Path) -> Result<()> {
-    let there = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
-    for path in ["summary.json", "timeline.json", "log.parquet"].into_iter().filter_map(there) {
-        std::fs::remove_file(&path).map_err(ExperimentError::io("remove", &path))?;
-    }
-    for path in ["timeline", "report"].into_iter().filter_map(there) {
-        std::fs::remove_dir_all(&path).map_err(ExperimentError::io("remove", &path))?;
-    }
-    Ok(())
-}
-
-fn events(loaded: &LoadedScenario, inputs: &Inputs, log: LogWord, folder: &Path) -> Result<ScenarioSummary> {
+fn events(
+    loaded: &LoadedScenario,
+    inputs: &Inputs,
+    (log, shell): (LogWord, &Shell),
+    folder: &Path,
+) -> Result<ScenarioSummary> {
     let spec = &loaded.spec;
     let log = match log {
         LogWord::Off => LogLevel::Off,
@@ -83,19 +90,21 @@ fn events(loaded: &LoadedScenario, inputs: &Inputs, log: LogWord, folder: &Path)
         LogWord::Requests => LogLevel::Requests,
     };
     let options = Options { timeline: Some(interval(spec)), log, decisions: true, ..Options::default() };
-    let outcome = run_scenario(spec, inputs, &options).map_err(|error| failed(loaded, &error))?;
-    let summary = ScenarioSummary::of_events(spec, &outcome);
+    let outcome = play::events(loaded, spec, inputs, &options, shell)?;
     if let Some(timeline) = &outcome.timeline {
         write_timeline(folder, &report::of_events(loaded, &outcome, timeline))?;
     }
     if !outcome.log.is_empty() {
         write_log(folder, spec, &outcome.log)?;
     }
-    Ok(summary)
+    Ok(ScenarioSummary::of_events(spec, &outcome))
 }
 
-fn failed(loaded: &LoadedScenario, error: &dyn std::fmt::Display) -> ExperimentError {
-    ExperimentError::Scenario(format!("{}: {error}", loaded.origin))
+fn flow(loaded: &LoadedScenario, inputs: &Inputs, folder: &Path) -> Result<ScenarioSummary> {
+    let options = AppOptions { timeline: Some(interval(&loaded.spec)), decisions: true };
+    let outcome = play::flow(loaded, &loaded.spec, inputs, &options)?;
+    write_timeline(folder, &report::of_flow(loaded, &outcome))?;
+    Ok(ScenarioSummary::of_flow(&loaded.spec, &outcome))
 }
 
 /// The scrape interval, doubled until the timeline is short enough.
@@ -136,19 +145,6 @@ fn write_parquet(path: &Path, table: &Table) -> Result<()> {
 fn create_parent(path: &Path) -> Result<()> {
     path.parent()
         .map_or(Ok(()), |parent| std::fs::create_dir_all(parent).map_err(ExperimentError::io("create", parent)))
-}
-
-fn flow(loaded: &LoadedScenario, inputs: &Inputs, folder: &Path) -> Result<ScenarioSummary> {
-    let options = AppOptions { timeline: Some(interval(&loaded.spec)), decisions: true };
-    let outcome = app::run_scenario(&loaded.spec, inputs, &options).map_err(|error| match error {
-        AppError::Strategy { service, error } => {
-            let key = format!("services.{service}.autoscaling.strategy");
-            reading::refuse_key(loaded, &key, &error.to_string())
-        }
-        error => failed(loaded, &error),
-    })?;
-    write_timeline(folder, &report::of_flow(loaded, &outcome))?;
-    Ok(ScenarioSummary::of_flow(&loaded.spec, &outcome))
 }
 
 fn tell_summary(summary: &ScenarioSummary) {

@@ -4,7 +4,7 @@
 //! fluid kernel on bins of a second) and queues event by event under four balancers.
 
 use rayon::prelude::*;
-use seatrial_core::math::{exp, wait_exceeds};
+use seatrial_core::math::{round_robin_wait_exceeds, wait_exceeds};
 use seatrial_core::scaling::policies::Ingredients;
 use seatrial_core::scaling::strategy::{Choice, StrategySpec};
 use seatrial_core::time::{Span, Timestamp};
@@ -99,28 +99,13 @@ fn counts_as_rates(pods: u32, rate_per_s: f64, (seed, length): (u64, f64)) -> Re
     Ok(result.total.bad_fraction().unwrap_or(0.0))
 }
 
-/// P(wait > 120 ms) of a pod that gets every n-th request: GI/M/4 with gaps of Erlang-n (Takács, "Introduction to the Theory of
-/// Queues", 1962, chapter 2).
-fn every_nth(pods: u32, load: f64) -> f64 {
-    let (workers, mu, rate) = (4.0, 1.0 / 0.08, load * 50.0 * f64::from(pods));
-    let transform = |s: f64| (0..pods).fold(1.0, |product, _| product * rate / (rate + s));
-    let root = (0..10_000).fold(0.5, |x, _| transform(workers * mu * (1.0 - x)));
-    let (mut product, mut sum) = (1.0, 0.0);
-    for (j, choose) in [(1.0, 4.0), (2.0, 6.0), (3.0, 4.0), (4.0, 1.0)] {
-        let a = transform(j * mu);
-        product *= a / (1.0 - a);
-        sum += choose / (product * (1.0 - a)) * (workers * (1.0 - a) - j) / (workers * (1.0 - root) - j);
-    }
-    let waits = 1.0 / (1.0 + (1.0 - root) * sum);
-    waits * exp(-workers * mu * (1.0 - root) * 0.12)
-}
-
 /// What is known exactly, by column.
 #[must_use]
 pub fn exact(pods: u32, load: f64) -> [Option<f64>; 6] {
-    let pool = wait_exceeds(4 * pods, load * 50.0 * f64::from(pods), 0.08, 0.12);
+    let rate_per_s = load * 50.0 * f64::from(pods);
+    let pool = wait_exceeds(4 * pods, rate_per_s, 0.08, 0.12);
     let alone = wait_exceeds(4, load * 50.0, 0.08, 0.12);
-    [None, None, Some(pool), Some(every_nth(pods, load)), Some(alone), None]
+    [None, None, Some(pool), Some(round_robin_wait_exceeds(pods, 4, rate_per_s, 0.08, 0.12)), Some(alone), None]
 }
 
 /// One row.

@@ -123,22 +123,3 @@ fn run_leaves_a_folder_and_the_same_seed_the_same_bytes() {
     assert!(summary["services"]["web"]["decisions"].as_u64().unwrap() >= 20, "every 15 s: {summary}");
     assert!(summary["total"]["latency"]["p50_s"].as_f64().unwrap() > 0.04, "{summary}");
 }
-
-#[test]
-fn a_flow_leaves_a_summary_and_foreign_folders_are_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    short(folder.path(), "fluid");
-    let output = seatrial(&["run", "short.toml", "--out", "flow"], folder.path());
-    assert!(output.status.success(), "{}", err(&output));
-    let summary: serde_json::Value =
-        serde_json::from_slice(&bytes(&folder.path().join("flow"), "summary.json")).unwrap();
-    assert!(
-        summary["kernel"] == "fluid"
-            && summary["conservation"].is_null()
-            && summary["total"]["j"].as_f64().unwrap() > 0.0
-    );
-    std::fs::create_dir(folder.path().join("mine")).unwrap();
-    std::fs::write(folder.path().join("mine/thesis.txt"), "years").unwrap();
-    let output = seatrial(&["run", "short.toml", "--out", "mine"], folder.path());
-    assert!(output.status.code() == Some(2) && err(&output).contains("mine holds something else"), "{}", err(&output));
-}

@@ -61,10 +61,5 @@ fn a_log_that_was_not_asked_for_is_not_left_from_an_earlier_run() {
     run(folder.path(), &[]);
     let run_folder = folder.path().join("run");
     assert!(!run_folder.join("log.parquet").exists() && run_folder.join("timeline.json").exists());
-    short(folder.path(), "fluid");
-    run(folder.path(), &[]);
-    for name in ["timeline.json", "timeline", "report", "log.parquet"] {
-        assert!(!run_folder.join(name).exists(), "{name}: a flow leaves a summary alone");
-    }
     assert!(kept.exists(), "what is no run's is left alone");
 }

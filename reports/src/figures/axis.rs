@@ -48,7 +48,19 @@ impl Scale {
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<f64> {
-        let step = step((self.high - self.low) / crate::stats::count(most.max(1)));
+        self.multiples(step((self.high - self.low) / crate::stats::count(most.max(1))))
+    }
+
+    /// At most about `most` whole numbers, for a scale of things that are counted.
+    pub(crate) fn whole_ticks(&self, most: usize) -> Vec<f64> {
+        self.multiples(self.whole_step(most))
+    }
+
+    fn whole_step(&self, most: usize) -> f64 {
+        whole_step((self.high - self.low) / crate::stats::count(most.max(1)))
+    }
+
+    fn multiples(&self, step: f64) -> Vec<f64> {
         let first = (self.low / step - 1e-9).ceil();
         (0_u32..200)
             .map(|k| (first + f64::from(k)) * step)
@@ -98,6 +110,11 @@ fn step(raw: f64) -> f64 {
     factor * power
 }
 
+/// The least of 1, 2, 5, 10, 20, 25, 50 … that is not below `raw`; 2 also for a little more.
+fn whole_step(raw: f64) -> f64 {
+    step(raw.max(1.0)).floor()
+}
+
 /// Ticks and the least distance between two of them (0 with fewer than two, or where they are powers and no multiples).
 fn spaced_ticks(scale: &Scale, most: usize) -> (Vec<f64>, f64) {
     let ticks = scale.ticks(most);
@@ -112,7 +129,16 @@ fn spaced_ticks(scale: &Scale, most: usize) -> (Vec<f64>, f64) {
 
 /// Horizontal grid lines with labels at the left.
 pub(crate) fn y_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usize) {
-    let (ticks, spacing) = spaced_ticks(scale, most);
+    grid(scene, frame, scale, spaced_ticks(scale, most));
+}
+
+/// The same for a number of things: nobody has 2.5 pods.
+pub(crate) fn count_axis(scene: &mut Scene, frame: &Frame, scale: &Scale, most: usize) {
+    let step = scale.whole_step(most);
+    grid(scene, frame, scale, (scale.multiples(step), step));
+}
+
+fn grid(scene: &mut Scene, frame: &Frame, scale: &Scale, (ticks, spacing): (Vec<f64>, f64)) {
     for tick in ticks {
         let y = scale.y(tick, frame);
         scene.line(vec![(frame.left, y), (frame.right, y)], GRID, 1.0);
@@ -233,6 +259,24 @@ mod tests {
         assert_eq!(Scale::linear([f64::NAN].into_iter(), true), None);
         let flat = Scale::linear([5.0, 5.0].into_iter(), false).unwrap();
         assert!(flat.low < flat.high);
+    }
+
+    #[test]
+    fn things_are_counted_in_whole_numbers() {
+        for (raw, expected) in
+            [(0.1, 1.0), (1.0, 1.0), (1.3, 2.0), (2.2, 2.0), (2.6, 5.0), (7.0, 10.0), (21.0, 25.0), (230.0, 250.0)]
+        {
+            assert_eq!(whole_step(raw), expected, "{raw}");
+        }
+        let frame = Frame { left: 50.0, right: 100.0, top: 0.0, bottom: 60.0 };
+        for high in 2..400 {
+            let scale = Scale::linear([f64::from(high)].into_iter(), true).unwrap();
+            let mut scene = Scene::new(100.0, 60.0);
+            count_axis(&mut scene, &frame, &scale, 3);
+            let labels: Vec<String> = scene.text_boxes().into_iter().map(|(text, _)| text).collect();
+            assert!((2..=5).contains(&labels.len()), "{high}: {labels:?}");
+            assert!(labels.iter().all(|label| label.parse::<u32>().is_ok()), "{high}: {labels:?}");
+        }
     }
 
     /// Labels as a reader expects them: no idle zeros on powers of ten, equal decimals on a linear axis.

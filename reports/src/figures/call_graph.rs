@@ -1,21 +1,25 @@
 //! The call graph with its load: services as boxes in layers from the clients on, calls as lines whose width is their number and
 //! whose colour is the share that failed.
 //!
-//! Invariants: the place of a box is a function of the run alone; text stays within its box; lines run between boxes, not
+//! Invariants: the place of a box is a function of the run alone; text stays within its box, which is as wide as its numbers need; lines run between boxes, not
 //! under them. Graphs of few layers run from left to right, deep ones from top to bottom.
 
 mod layout;
 
 use super::cluster_timeline::{count, heading};
 use super::legend::{self, Swatch};
-use super::scene::{Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted, fitted_within};
+use super::render::text_width;
+use super::scene::{Frame, Hold, INK, LABEL, Point, Rgb, SOFT, Scene, fitted_within};
 use super::{Figure, Sketch, finish};
 use crate::error::ReportError;
 use crate::format::{csv_field, duration, grouped, percent, short, slug};
 use crate::scenario::{ScenarioRun, ServiceTotals, share};
 use layout::{Layout, Link, Sizes};
 
+/// The least width of a box, and its height.
 const BOX: (f64, f64) = (180.0, 64.0);
+/// Left and right of the words in a box.
+const PADDING: f64 = 8.0;
 /// Between boxes of a layer, and between layers.
 const ACROSS: f64 = 18.0;
 const SMALL: f64 = 12.0;
@@ -68,10 +72,13 @@ fn links(run: &ScenarioRun) -> Vec<Link> {
 fn scene(run: &ScenarioRun, links: &[Link], heading: &super::place::Heading) -> Scene {
     let boxes = run.services.len() + 1;
     let beside = layout::layers(boxes, links).into_iter().max().unwrap_or(0) < MOST_BESIDE;
+    let words: Vec<Words<'_>> = (0..boxes).map(|id| Words::of(run, id)).collect();
+    // Numbers are never cut: a cut one is another number.
+    let widest = words.iter().map(Words::width).fold(BOX.0, f64::max);
     let sizes = if beside {
-        Sizes { along: BOX.0, across: BOX.1, between: 44.0, apart: ACROSS }
+        Sizes { along: widest, across: BOX.1, between: 44.0, apart: ACROSS }
     } else {
-        Sizes { along: BOX.1, across: BOX.0, between: 52.0, apart: ACROSS }
+        Sizes { along: BOX.1, across: widest, between: 52.0, apart: ACROSS }
     };
     let layout = Layout::of(boxes, links, &sizes);
     let (long, wide) = layout.extent();
@@ -92,13 +99,14 @@ fn scene(run: &ScenarioRun, links: &[Link], heading: &super::place::Heading) -> 
         let path = layout.path(i).into_iter().map(place).collect();
         scene.line(path, color(&links[i]), width_of(links[i].calls, most));
     }
-    for id in 0..boxes {
+    for (id, words) in words.iter().enumerate() {
         let (x, y) = place(layout.corner(id));
-        let frame = Frame { left: x, top: y, right: x + BOX.0, bottom: y + BOX.1 };
+        let frame = Frame { left: x, top: y, right: x + widest, bottom: y + BOX.1 };
         match id.checked_sub(1) {
-            None => clients(&mut scene, &frame, run),
-            Some(service) => service_box(&mut scene, &frame, (&run.services[service], run.counted_seconds())),
+            None => outline(&mut scene, &frame, ((0xf2, 0xf2, 0xf0), SOFT)),
+            Some(service) => service_box(&mut scene, &frame, &run.services[service]),
         }
+        words.draw(&mut scene, &frame);
     }
     scene
 }
@@ -124,37 +132,62 @@ fn outline(scene: &mut Scene, frame: &Frame, (fill, edge): (Rgb, Rgb)) {
     scene.line(vec![(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], edge, 1.0);
 }
 
-fn clients(scene: &mut Scene, frame: &Frame, run: &ScenarioRun) {
-    outline(scene, frame, ((0xf2, 0xf2, 0xf0), SOFT));
-    let rate = per_second(run.totals.offered, run.counted_seconds());
-    let bad = run.totals.bad_share().map_or_else(|| "–".to_owned(), |share| short(100.0 * share));
-    let sent = match run.totals.retries {
-        0 => format!("{rate} requests/s"),
-        retries => format!("{rate}/s + {} retries/s", per_second(retries, run.counted_seconds())),
-    };
-    let lines = [sent, format!("{bad} % bad · P95 {}", duration(run.totals.latency.p95_s))];
-    words(scene, frame, "clients", &lines);
-}
-
-fn service_box(scene: &mut Scene, frame: &Frame, (service, seconds): (&ServiceTotals, f64)) {
+fn service_box(scene: &mut Scene, frame: &Frame, service: &ServiceTotals) {
     outline(scene, frame, ((255, 255, 255), INK));
     if let Some(used) = service.utilisation.filter(|used| used.is_finite()) {
         let right = frame.left + (frame.right - frame.left) * used.clamp(0.0, 1.0);
         scene.area(&Frame { top: frame.bottom - 5.0, right, ..*frame }, CPU);
     }
-    let used = service.utilisation.map_or_else(|| "–".to_owned(), |used| percent(used, 0));
-    let lines = [
-        format!("{} calls/s · {} pods", per_second(service.calls, seconds), grouped(service.mean_ready, 1)),
-        format!("CPU {used} % · P95 {}", duration(service.latency.p95_s)),
-    ];
-    words(scene, frame, &service.name, &lines);
 }
 
-fn words(scene: &mut Scene, frame: &Frame, name: &str, lines: &[String; 2]) {
-    let (x, room) = (frame.left + 8.0, frame.right - frame.left - 16.0);
-    scene.text((x, frame.top + 18.0), &fitted_within(name, LABEL, room), (LABEL, INK, Hold::Start));
-    for (line, y) in lines.iter().zip([34.0, 50.0]) {
-        scene.text((x, frame.top + y), &fitted(line, SMALL, room), (SMALL, SOFT, Hold::Start));
+/// What stands in a box.
+struct Words<'a> {
+    name: &'a str,
+    lines: [String; 2],
+}
+
+impl<'a> Words<'a> {
+    fn of(run: &'a ScenarioRun, id: usize) -> Self {
+        let seconds = run.counted_seconds();
+        let lines = match id.checked_sub(1) {
+            None => Self::of_clients(run, seconds),
+            Some(service) => Self::of_service(&run.services[service], seconds),
+        };
+        Self { name: name(run, id), lines }
+    }
+
+    fn of_clients(run: &ScenarioRun, seconds: f64) -> [String; 2] {
+        let rate = per_second(run.totals.offered, seconds);
+        let bad = match run.totals.bad_share() {
+            Some(share) if run.totals.bad > 0 => percent(share, 2),
+            none => none.map_or("–", |_| "0").to_owned(),
+        };
+        let sent = match run.totals.retries {
+            0 => format!("{rate} requests/s"),
+            retries => format!("{rate}/s + {} retries/s", per_second(retries, seconds)),
+        };
+        [sent, format!("{bad} % bad · P95 {}", duration(run.totals.latency.p95_s))]
+    }
+
+    fn of_service(service: &ServiceTotals, seconds: f64) -> [String; 2] {
+        let used = service.utilisation.map_or_else(|| "–".to_owned(), |used| percent(used, 0));
+        [
+            format!("{} calls/s · {} pods", per_second(service.calls, seconds), grouped(service.mean_ready, 1)),
+            format!("CPU {used} % · P95 {}", duration(service.latency.p95_s)),
+        ]
+    }
+
+    /// Of a box in which no line is cut; a name may be.
+    fn width(&self) -> f64 {
+        self.lines.iter().map(|line| text_width(line, SMALL)).fold(0.0, f64::max) + 2.0 * PADDING
+    }
+
+    fn draw(&self, scene: &mut Scene, frame: &Frame) {
+        let (x, room) = (frame.left + PADDING, frame.right - frame.left - 2.0 * PADDING);
+        scene.text((x, frame.top + 18.0), &fitted_within(self.name, LABEL, room), (LABEL, INK, Hold::Start));
+        for (line, y) in self.lines.iter().zip([34.0, 50.0]) {
+            scene.text((x, frame.top + y), line, (SMALL, SOFT, Hold::Start));
+        }
     }
 }
 
@@ -170,18 +203,21 @@ fn name(run: &ScenarioRun, id: usize) -> &str {
 fn caption(run: &ScenarioRun, links: &[Link]) -> String {
     let mut text = "Who calls whom, from the clients on. The wider a line, the more calls it stands for, each try counted; its \
                     colour is the share of them that failed. In a box: calls per second, ready pods and CPU used over the \
-                    CPU of ready pods, both as means over the run, and P95 from arrival at the service to completion. The \
+                    CPU of ready pods, both as means over time, and P95 from arrival at the service to completion. The \
                     bar at the foot is the CPU used."
         .to_owned();
     if let Some(widest) = links.iter().max_by_key(|link| (link.calls, std::cmp::Reverse((link.from, link.to)))) {
         let (from, to) = (name(run, widest.from), name(run, widest.to));
-        text += &format!(" The widest: {from} to {to}, {} calls/s.", per_second(widest.calls, run.seconds()));
+        text += &format!(" The widest: {from} to {to}, {} calls/s.", per_second(widest.calls, run.counted_seconds()));
     }
     let worst = links.iter().filter(|link| link.failed > 0).max_by(|a, b| failed(a).total_cmp(&failed(b)));
     if let Some(worst) = worst {
         let (from, to) = (name(run, worst.from), name(run, worst.to));
         let part = percent(failed(worst), 2);
         text += &format!(" Most failures by share: {from} to {to}, {part} % of {}.", count(worst.calls));
+    }
+    if run.warm_up_s > 0.0 {
+        text += " The warm-up counts in nothing here.";
     }
     text
 }
@@ -219,6 +255,32 @@ mod tests {
         }
         assert!(figure.caption.contains("The widest: frontend to catalogue"), "{}", figure.caption);
         assert_eq!(figure.csv.lines().count(), 15);
+    }
+
+    /// A cut number is another number: `P95 108…`.
+    #[test]
+    fn boxes_are_as_wide_as_their_numbers() {
+        let mut run = sample::single(3);
+        run.totals.offered = 10_000_000;
+        (run.totals.retries, run.totals.bad) = (123_456, 9_294);
+        run.totals.latency.p95_s = Some(0.108_123);
+        let figure = call_graph(&run).unwrap().unwrap();
+        for words in ["222,222/s + 2,743 retries/s", "0.09 % bad · P95 108 ms"] {
+            assert!(figure.svg.contains(words), "{words}");
+        }
+        assert!(!figure.svg.contains('…'));
+    }
+
+    #[test]
+    fn what_the_caption_counts_leaves_the_warm_up_out() {
+        let mut run = sample::single(4);
+        run.timeline.edges[0].calls = 3_000;
+        let said = |run: &ScenarioRun| call_graph(run).unwrap().unwrap().caption;
+        assert!(said(&run).contains("clients to web, 50 calls/s.") && !said(&run).contains("warm-up"));
+        run.warm_up_s = 30.0;
+        assert!(
+            said(&run).contains("clients to web, 100 calls/s.") && said(&run).contains("The warm-up counts in nothing")
+        );
     }
 
     #[test]

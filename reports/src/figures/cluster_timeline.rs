@@ -133,8 +133,8 @@ fn caption(run: &ScenarioRun, stretches: &Stretches<'_>, services: &[Group]) -> 
     let bad = totals.bad_share().map_or_else(|| "–".to_owned(), |share| percent(share, 2));
     let mut text = format!(
         "Requests per second as clients saw them, quantiles of the time from first try to answer (logarithmic), calls that \
-         wait, pods and nodes by state, and what happened when. {} requests, {} retries, {bad} % bad; P95 {}, P99 {} over \
-         the whole run.",
+         wait, pods and nodes by state, and what happened when. {} requests, {} retries, {bad} % bad; P95 {}, P99 {} of \
+         all that were answered.",
         count(totals.offered),
         count(totals.retries),
         duration(totals.latency.p95_s),
@@ -145,6 +145,10 @@ fn caption(run: &ScenarioRun, stretches: &Stretches<'_>, services: &[Group]) -> 
             " The {MOST_SERVICES} services with the most calls have a panel each; the other {} share one.",
             folded.members.len()
         );
+    }
+    if stretches.has_unreachable() {
+        text += " Unreachable pods are on a node that has been silent for so long that they left the endpoints; until they are deleted \
+                 and made anew elsewhere they are neither ready nor starting.";
     }
     if stretches.size() > 1 {
         text += &format!(
@@ -175,7 +179,7 @@ fn csv(stretches: &Stretches<'_>, services: &[Group], pools: &[Group]) -> String
         .collect();
     for group in services {
         let column = |what| csv_field(&format!("{} {what}", group.name));
-        heads.extend(["ready", "starting", "pending", "terminating", "desired"].map(column));
+        heads.extend(["ready", "starting", "unreachable", "pending", "terminating", "desired"].map(column));
     }
     for group in pools {
         let column = |what| csv_field(&format!("pool {} {what}", group.name));
@@ -196,7 +200,8 @@ fn csv(stretches: &Stretches<'_>, services: &[Group], pools: &[Group]) -> String
         ]);
         for group in services {
             let row = stretches.pods(k, &group.members);
-            cells.extend([row.ready, row.starting, row.pending, row.terminating, row.desired].map(|n| n.to_string()));
+            let states = [row.ready, row.starting, row.unreachable, row.pending, row.terminating, row.desired];
+            cells.extend(states.map(|pods| pods.to_string()));
         }
         for group in pools {
             let row = stretches.nodes(k, &group.members);
@@ -244,6 +249,10 @@ mod tests {
         assert_eq!(figure.csv.lines().count(), 121);
         let single = cluster_timeline(&sample::single(1)).unwrap();
         assert!(!single.svg.contains("nodes"), "no pools, no panel of nodes");
+        let has_legend = |figure: &Figure| figure.scene.text_boxes().iter().any(|(text, _)| text == "unreachable");
+        assert!(has_legend(&figure) && figure.caption.contains("Unreachable pods are on a node"));
+        assert!(!has_legend(&single) && !single.caption.contains("nreachable"), "nothing was lost");
+        assert!(figure.svg.contains("the line is "), "it is said whose queue the line is");
         let long = cluster_timeline(&sample::crowd(30, 2_000)).unwrap();
         assert!(long.caption.contains("Drawn by stretches of 105 s"), "{}", long.caption);
         let dead = cluster_timeline(&sample::dead(40)).unwrap();

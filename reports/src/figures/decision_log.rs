@@ -284,7 +284,7 @@ fn area(scene: &mut Scene, canvas: &Canvas<'_>, (scale, value): (&Scale, Value<'
 fn replicas(scene: &mut Scene, canvas: &Canvas<'_>) {
     let of = |s: &Stretch| [Some(f64::from(s.ready)), Some(f64::from(s.decided))];
     let Some(scale) = canvas.scale(&of) else { return };
-    axis::y_axis(scene, &canvas.frame, &scale, 4);
+    axis::count_axis(scene, &canvas.frame, &scale, 4);
     for (k, paint, width) in [(0, tint(READY, READY_TINT), 3.5), (1, DECIDED, 1.25)] {
         for run in canvas.runs(&scale, &|s| of(s)[k]) {
             scene.line(steps(&run), paint, width);

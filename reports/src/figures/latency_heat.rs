@@ -242,6 +242,9 @@ impl Grid {
             count(all),
             count(self.most()),
         );
+        if run.warm_up_s > 0.0 {
+            text += " The warm-up is shown here too.";
+        }
         let last = self.rows() - 1;
         if !self.edges_s[last + 1].is_finite() {
             let beyond: u64 = (0..self.times_us.len() - 1).map(|column| self.column(column)[last]).sum();

@@ -296,7 +296,7 @@ fn steps(buckets: &[Bucket], place: impl Fn(&Bucket) -> (f64, f64)) -> Vec<(f64,
 
 fn replica_axis(scene: &mut Scene, frame: &Frame, scales: &Scales) {
     let replicas = Scale { low: scales.rate.low / scales.per_pod, high: scales.rate.high / scales.per_pod, log: false };
-    for tick in replicas.ticks(4) {
+    for tick in replicas.whole_ticks(4) {
         let y = replicas.y(tick, frame);
         scene.text((frame.right + 7.0, y + 0.36 * LABEL), &short(tick), (LABEL, SOFT, Hold::Start));
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Latency, ScenarioRun, tables};
+use super::{Latency, ScenarioRun, ServiceTotals, share, tables};
 use crate::error::ReportError;
 use crate::figures::Figure;
 use crate::format::{duration, grouped, is_relative, iso_moment, percent};
@@ -61,7 +61,7 @@ pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, Re
         headline: headline(run),
         latency: latency(run),
         conservation: tables::conservation(run),
-        notes: run.notes.iter().map(|note| coded(note)).collect(),
+        notes: notes(run),
         figures: shown(figures),
         services: Sheet { table: tables::services(run), text: &[] },
         prices: Sheet { table: tables::prices(run), text: &[] },
@@ -70,6 +70,38 @@ pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, Re
         provenance: provenance(run),
     };
     page.render().map_err(|error| ReportError::Render { what: "index.html", reason: error.to_string() })
+}
+
+/// What is to be known to read the page right: of the scenario, of the numbers of this run, and of any run.
+fn notes(run: &ScenarioRun) -> Vec<String> {
+    let mut notes: Vec<String> = run.notes.iter().map(|note| coded(note)).collect();
+    notes.extend(given_up(run).map(|note| coded(&note)));
+    notes.push(format!("One run with seed {}; another seed gives other numbers.", run.seed));
+    notes
+}
+
+/// Why callers count more failed calls than the service that they call; of the service where the two are furthest apart.
+fn given_up(run: &ScenarioRun) -> Option<String> {
+    // A flow has nobody who gives up.
+    run.conservation.as_ref()?;
+    let of_callers = |service: &ServiceTotals| {
+        let edges = run.timeline.edges.iter().filter(|edge| edge.to == service.name);
+        let (calls, failed) = edges.fold((0, 0), |sum, edge| (sum.0 + edge.calls, sum.1 + edge.failed));
+        share(failed, calls)
+    };
+    let shares = run.services.iter().filter_map(|service| {
+        let (callers, own) = (of_callers(service)?, share(service.failed, service.calls)?);
+        Some((service, callers, own)).filter(|_| callers > own && percent(callers, 2) != percent(own, 2))
+    });
+    let (service, callers, own) = shares.max_by(|a, b| (a.1 - a.2).total_cmp(&(b.1 - b.2)))?;
+    Some(format!(
+        "A caller counts a call as failed from the moment at which it gives it up; the service counts only those that it did not \
+         complete. So {} % of the calls to {} failed for those who made them, and {} % in the table of services: the rest was \
+         served to the end, for nobody.",
+        percent(callers, 2),
+        service.name,
+        percent(own, 2)
+    ))
 }
 
 /// Quantiles of the whole run; `None` of a kernel that follows no request.
@@ -91,7 +123,8 @@ fn headline(run: &ScenarioRun) -> String {
     let retries =
         if totals.retries > 0 { format!(", {} retries", grouped(totals.retries as f64, 0)) } else { String::new() };
     let most: u32 = run.services.iter().map(|service| service.most_ready).max().unwrap_or(0);
-    let pods = if run.services.len() == 1 { format!(", at most {most} pods ready") } else { String::new() };
+    let noun = if most == 1 { "pod" } else { "pods" };
+    let pods = if run.services.len() == 1 { format!(", at most {most} {noun} ready") } else { String::new() };
     // Who was never answered has no latency: where they are many, the quantile is that of the lucky.
     let answered = if totals.bad_share().is_some_and(|share| share > 0.01) { " of those answered" } else { "" };
     let followed = run.conservation.is_some();

@@ -98,6 +98,35 @@ fn totals_of_a_service_leave_the_warm_up_out() {
     assert_eq!(ServiceTotals::of_timeline(&timeline, 1, (99.0, 4.0)).utilisation, None);
 }
 
+/// 100 of 1,000 calls failed for the callers, 1 % in the service's own count.
+#[test]
+fn calls_that_were_given_up_are_explained() {
+    let mut run = sample::single(3);
+    (run.services[0].calls, run.services[0].failed) = (1_000, 10);
+    (run.timeline.edges[0].calls, run.timeline.edges[0].failed) = (1_000, 100);
+    let html = rendered(&run);
+    assert!(
+        html.contains("10.00 % of the calls to web failed for those who made them, and 1.00 % in the table"),
+        "{html}"
+    );
+    run.timeline.edges[0].failed = 10;
+    assert!(!rendered(&run).contains("failed for those who made them"));
+}
+
+#[test]
+fn a_run_is_one_draw_and_its_prices_are_explained() {
+    let html = rendered(&sample::single(3));
+    for words in [
+        "<li>One run with seed 7; another seed gives other numbers.</li>",
+        "A start that is under way when the run ends is paid in full, a termination until the end alone.",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+    let mut one = sample::single(3);
+    one.services[0].most_ready = 1;
+    assert!(rendered(&one).contains(", at most 1 pod ready"));
+}
+
 #[test]
 fn the_warm_up_is_shown_and_not_counted() {
     let (_, dated) = sample::all().remove(1);

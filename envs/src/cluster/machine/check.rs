@@ -59,8 +59,8 @@ impl Cluster {
         ensure(pods().all(|pod| pod.owner as usize == index), || format!("{} lists a pod of another", owned.name))?;
         let live = self.live().filter(|slot| self.pods.get(*slot).owner as usize == index).count();
         ensure(live == owned.pods.len(), || format!("{} lists {} of {live} pods", owned.name, owned.pods.len()))?;
-        for state in [State::Pending, State::Starting, State::Ready, State::Terminating] {
-            let count = pods().filter(|pod| pod.stage.state() == Some(state)).count();
+        for state in State::ALL {
+            let count = owned.pods.iter().filter(|slot| self.state_of(**slot) == Some(state)).count();
             let tallied = owned.tally.count(state);
             ensure(count == tallied as usize, || format!("{}: {count} pods {state:?}, tallied {tallied}", owned.name))?;
         }

@@ -19,7 +19,7 @@ use seatrial_core::time::{Span, Timestamp};
 use super::Cluster;
 use super::event::{Event, PoolId};
 use super::nodes::{Health, Node, Nodes};
-use super::pods::{Slot, Stage};
+use super::pods::{Slot, Stage, State};
 use crate::ids::NodeId;
 use crate::spec::nodes::LifecycleSpec;
 
@@ -200,6 +200,7 @@ impl Cluster {
         home.unreachable += 1;
         home.zone.waiting.push_back(id);
         self.each_pod_on(id, |cluster, slot| {
+            cluster.recount(slot, State::Starting, State::Unreachable);
             if cluster.pods.get(slot).stage == Stage::Ready {
                 cluster.leave_endpoints(slot, Stage::Cut);
             }
@@ -246,7 +247,8 @@ impl Cluster {
         node.evict_at = None;
         node.is_evicted = true;
         let (pool, pods) = (node.pool, node.pods.len());
-        let text = format!("{pods} pods of a lost node of pool {}", nodes.pools[pool.index()].name);
+        let noun = if pods == 1 { "pod" } else { "pods" };
+        let text = format!("{pods} {noun} of a lost node of pool {}", nodes.pools[pool.index()].name);
         self.mark("evicted", text);
         while let Some(slot) = self.pod_on(id, 0) {
             let terminating = self.pods.get(slot).stage == Stage::Terminating;
@@ -288,6 +290,9 @@ impl Cluster {
         }
         self.mark_nodes("repair", pool, "back");
         self.tell_speeds(id);
+        if was_unreachable {
+            self.each_pod_on(id, |cluster, slot| cluster.recount(slot, State::Unreachable, State::Starting));
+        }
         self.each_pod_on(id, Self::revive_pod);
         self.pending.wake();
     }

@@ -150,6 +150,14 @@ impl Cluster {
         }
     }
 
+    /// Whether a node is known to be silent.
+    pub(super) fn is_unreachable(&self, node: Option<NodeId>) -> bool {
+        match (&self.nodes, node) {
+            (Some(nodes), Some(node)) => nodes.get(node).health == Health::Unreachable,
+            _ => false,
+        }
+    }
+
     pub(super) fn join_node(&mut self, slot: Slot, node: NodeId) {
         let Some(nodes) = &mut self.nodes else { return };
         let pod = self.pods.get_mut(slot);

@@ -38,10 +38,17 @@ pub(super) enum State {
     Starting,
     Ready,
     Terminating,
+    /// It would be starting, but its node is known to be silent. Paid as starting.
+    Unreachable,
+}
+
+impl State {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Pending, Self::Starting, Self::Ready, Self::Terminating, Self::Unreachable];
 }
 
 impl Stage {
-    /// `None` where there is no pod.
+    /// On a node that answers, or is not known to be silent; `None` where there is no pod.
     pub(super) const fn state(self) -> Option<State> {
         match self {
             Self::Free => None,

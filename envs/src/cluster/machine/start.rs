@@ -11,7 +11,7 @@ use seatrial_core::time::{Span, Timestamp};
 
 use super::event::Event;
 use super::lifecycle::drawn;
-use super::pods::{Slot, Stage};
+use super::pods::{Slot, Stage, State};
 use super::{Cluster, FirstPods, OLD};
 use crate::cluster::change::Change;
 use crate::ids::{PodId, ServiceId};
@@ -23,10 +23,29 @@ const BACK_OFF_FORGOTTEN: Span = Span::from_secs(600);
 
 impl Cluster {
     pub(super) fn set_stage(&mut self, slot: Slot, stage: Stage) {
-        let pod = self.pods.get_mut(slot);
-        let before = pod.stage.state();
-        pod.stage = stage;
-        self.owners[pod.owner as usize].tally.shift(self.now, before, stage.state());
+        let before = self.state_of(slot);
+        self.pods.get_mut(slot).stage = stage;
+        self.shift(slot, before, self.state_of(slot));
+    }
+
+    /// What a pod counts as; `None` where there is none.
+    pub(super) fn state_of(&self, slot: Slot) -> Option<State> {
+        let pod = self.pods.get(slot);
+        match pod.stage.state() {
+            Some(State::Starting) if self.is_unreachable(pod.node) => Some(State::Unreachable),
+            state => state,
+        }
+    }
+
+    fn shift(&mut self, slot: Slot, from: Option<State>, to: Option<State>) {
+        self.owners[self.pods.get(slot).owner as usize].tally.shift(self.now, from, to);
+    }
+
+    /// The node of a pod became unreachable, or answers again: a pod that is not ready counts as something else.
+    pub(super) fn recount(&mut self, slot: Slot, from: State, to: State) {
+        if self.pods.get(slot).stage.state() == Some(State::Starting) {
+            self.shift(slot, Some(from), Some(to));
+        }
     }
 
     pub(super) fn tell(&mut self, slot: Slot, what: Change) {

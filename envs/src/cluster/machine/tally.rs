@@ -5,16 +5,18 @@ use seatrial_core::time::{Span, Timestamp};
 use super::pods::State;
 use super::view::PodSeconds;
 
+const STATES: usize = State::ALL.len();
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tally {
-    counts: [u32; 4],
-    pod_us: [i64; 4],
+    counts: [u32; STATES],
+    pod_us: [i64; STATES],
     until: Timestamp,
 }
 
 impl Tally {
     pub(super) const fn new(start: Timestamp) -> Self {
-        Self { counts: [0; 4], pod_us: [0; 4], until: start }
+        Self { counts: [0; STATES], pod_us: [0; STATES], until: start }
     }
 
     pub(super) const fn count(&self, state: State) -> u32 {
@@ -36,18 +38,21 @@ impl Tally {
         }
     }
 
-    fn pod_us_at(&self, now: Timestamp) -> [i64; 4] {
+    fn pod_us_at(&self, now: Timestamp) -> [i64; STATES] {
         let elapsed_us = now.since(self.until).max(Span::ZERO).micros();
         std::array::from_fn(|state| self.pod_us[state] + elapsed_us * i64::from(self.counts[state]))
     }
 
     pub(super) fn seconds(&self, now: Timestamp) -> PodSeconds {
-        let seconds = self.pod_us_at(now).map(|us| Span::from_micros(us).as_secs_f64());
+        let pod_us = self.pod_us_at(now);
+        let seconds = |states: &[State]| {
+            Span::from_micros(states.iter().map(|state| pod_us[*state as usize]).sum()).as_secs_f64()
+        };
         PodSeconds {
-            pending_s: seconds[State::Pending as usize],
-            starting_s: seconds[State::Starting as usize],
-            ready_s: seconds[State::Ready as usize],
-            terminating_s: seconds[State::Terminating as usize],
+            pending_s: seconds(&[State::Pending]),
+            starting_s: seconds(&[State::Starting, State::Unreachable]),
+            ready_s: seconds(&[State::Ready]),
+            terminating_s: seconds(&[State::Terminating]),
         }
     }
 }

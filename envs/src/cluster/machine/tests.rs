@@ -118,6 +118,10 @@ impl Rig {
         [counts.desired, counts.pending, counts.starting, counts.ready, counts.terminating]
     }
 
+    fn unreachable(&self) -> u32 {
+        self.cluster.counts_of(WEB).unreachable
+    }
+
     /// Moments of the changes of a kind.
     fn moments(&self, what: Change) -> Vec<f64> {
         self.log.iter().filter(|(_, _, change)| *change == what).map(|(at, ..)| *at).collect()

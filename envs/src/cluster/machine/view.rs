@@ -17,19 +17,21 @@ pub struct ServiceCounts {
     pub desired: u32,
     /// Pods without a node.
     pub pending: u32,
-    /// Pods on a node and not ready.
+    /// Pods on a node and not ready, but for those that are unreachable.
     pub starting: u32,
     /// Ready pods.
     pub ready: u32,
     /// Deleted pods that still exist.
     pub terminating: u32,
+    /// Pods that are not ready, and not deleted yet, on a node that is known to be silent.
+    pub unreachable: u32,
 }
 
 impl ServiceCounts {
     /// Pods that are not deleted: `status.replicas` of the scale subresource.
     #[must_use]
     pub const fn replicas(&self) -> u32 {
-        self.pending + self.starting + self.ready
+        self.pending + self.starting + self.ready + self.unreachable
     }
 }
 
@@ -47,7 +49,7 @@ pub struct Churn {
 pub struct PodSeconds {
     /// Without a node.
     pub pending_s: f64,
-    /// On a node and not ready.
+    /// On a node and not ready, whether the node answers or not.
     pub starting_s: f64,
     /// Ready.
     pub ready_s: f64,
@@ -119,6 +121,7 @@ impl Cluster {
             starting: owned.tally.count(State::Starting),
             ready: owned.tally.count(State::Ready),
             terminating: owned.tally.count(State::Terminating),
+            unreachable: owned.tally.count(State::Unreachable),
         }
     }
 

@@ -50,6 +50,7 @@ fn services(timeline: &Timeline) -> Result<Table, TableError> {
         .with("desired", u32s(|row| row.desired))?
         .with("pending", u32s(|row| row.pending))?
         .with("starting", u32s(|row| row.starting))?
+        .with("unreachable", u32s(|row| row.unreachable))?
         .with("ready", u32s(|row| row.ready))?
         .with("terminating", u32s(|row| row.terminating))?
         .with("queued", u32s(|row| row.queued))?

@@ -23,6 +23,8 @@ const READY: Rgb = (0x5f, 0xb3, 0x9b);
 const STARTING: Rgb = (0xf0, 0xc2, 0x4b);
 const PENDING: Rgb = (0xd5, 0x5e, 0x00);
 const TERMINATING: Rgb = (0xa8, 0xa8, 0xa8);
+/// A silent node, and its pods.
+const SILENT: Rgb = (0x8a, 0x6f, 0xb0);
 const NODE_READY: Rgb = (0x7a, 0xa6, 0xd6);
 
 type Context<'a> = (&'a ScenarioRun, &'a Stretches<'a>, &'a Scale);
@@ -235,78 +237,83 @@ fn pieces(values: &[Option<f64>], place: impl Fn(usize, f64) -> Point) -> Vec<Ve
 fn queue(scene: &mut Scene, frame: &Frame, (run, stretches, time): Context<'_>) {
     let columns = ends(stretches, time, frame);
     let all: Vec<f64> = (0..stretches.len()).map(|k| stretches.queued(k, None) as f64).collect();
-    head(scene, frame, "calls that wait for a worker");
-    let Some(scale) = Scale::linear(all.iter().copied().chain([4.0]), true) else { return };
-    axis::y_axis(scene, frame, &scale, 3);
-    stack(scene, (frame, &scale), &columns, &[(tint(QUEUE, 0.35), &|k| all[k])]);
-    let mut labels = vec![(scale.y(*all.last().unwrap_or(&0.0), frame), "all services".to_owned(), QUEUE)];
     let services = 0..run.timeline.services.len();
     let longest = |id: &usize| (0..stretches.len()).map(|k| stretches.queued(k, Some(*id))).max().unwrap_or(0);
     let worst = services.clone().max_by_key(|id| (longest(id), std::cmp::Reverse(*id)));
-    if let Some(worst) = worst.filter(|id| services.len() > 1 && longest(id) > 0) {
-        let own = |k: usize| scale.y(stretches.queued(k, Some(worst)) as f64, frame);
-        scene.line(steps(&columns, own), QUEUE, 1.5);
-        labels.push((own(stretches.len() - 1), run.timeline.services[worst].clone(), QUEUE));
-    } else {
-        labels.clear();
-    }
-    end_labels(scene, frame, labels);
+    let worst = worst.filter(|id| services.len() > 1 && longest(id) > 0);
+    let whose = worst.map_or_else(String::new, |id| {
+        format!("; the line is {}, which had the longest queue", run.timeline.services[id])
+    });
+    head(scene, frame, &format!("calls that wait for a worker{whose}"));
+    let Some(scale) = Scale::linear(all.iter().copied().chain([4.0]), true) else { return };
+    axis::count_axis(scene, frame, &scale, 3);
+    stack(scene, (frame, &scale), &columns, &[(tint(QUEUE, 0.35), &|k| all[k])]);
+    let Some(worst) = worst else { return };
+    let own = |k: usize| scale.y(stretches.queued(k, Some(worst)) as f64, frame);
+    scene.line(steps(&columns, own), QUEUE, 1.5);
+    let name = run.timeline.services[worst].clone();
+    let all = scale.y(*all.last().unwrap_or(&0.0), frame);
+    end_labels(scene, frame, vec![(all, "all services".to_owned(), QUEUE), (own(stretches.len() - 1), name, QUEUE)]);
 }
 
-fn pods(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (_, stretches, time): Context<'_>) {
+fn pods(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (run, stretches, time): Context<'_>) {
     let columns = ends(stretches, time, frame);
     let rows: Vec<_> = (0..stretches.len()).map(|k| stretches.pods(k, &group.members)).collect();
-    let tops = rows.iter().map(|row| f64::from(row.ready + row.starting + row.pending + row.terminating));
+    let tops = rows.iter().map(|row| f64::from(row.all()));
     let Some(scale) = Scale::linear(tops.chain(rows.iter().map(|row| f64::from(row.desired))).chain([2.0]), true)
     else {
         return;
     };
     head(scene, frame, &format!("{}: pods", group.name));
-    axis::y_axis(scene, frame, &scale, 3);
-    let layers: [(Rgb, &dyn Fn(usize) -> f64); 4] = [
+    axis::count_axis(scene, frame, &scale, 3);
+    let layers: [(Rgb, &dyn Fn(usize) -> f64); 5] = [
         (READY, &|k| f64::from(rows[k].ready)),
         (STARTING, &|k| f64::from(rows[k].starting)),
+        (SILENT, &|k| f64::from(rows[k].unreachable)),
         (PENDING, &|k| f64::from(rows[k].pending)),
         (TERMINATING, &|k| f64::from(rows[k].terminating)),
     ];
     stack(scene, (frame, &scale), &columns, &layers);
     scene.line(steps(&columns, |k| scale.y(f64::from(rows[k].desired), frame)), INK, 1.25);
-    let most = rows.iter().map(|row| row.ready).max().unwrap_or(0);
+    let most = stretches.most_pods(&group.members, run.warm_up_s);
     side(scene, frame, &format!("at most {most} ready"));
     if legend {
-        let entries = [
+        let mut entries = vec![
             (Swatch::Band(READY), "ready"),
             (Swatch::Band(STARTING), "starting"),
             (Swatch::Band(PENDING), "pending"),
             (Swatch::Band(TERMINATING), "terminating"),
             (Swatch::Line(INK), "asked for"),
         ];
+        if stretches.has_unreachable() {
+            entries.insert(2, (Swatch::Band(SILENT), "unreachable"));
+        }
         legend::draw(scene, (frame.left, frame.top - 30.0), &entries);
     }
 }
 
-fn nodes(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (_, stretches, time): Context<'_>) {
+fn nodes(scene: &mut Scene, frame: &Frame, (group, legend): (&Group, bool), (run, stretches, time): Context<'_>) {
     let columns = ends(stretches, time, frame);
     let rows: Vec<_> = (0..stretches.len()).map(|k| stretches.nodes(k, &group.members)).collect();
     let tops = rows.iter().map(|row| f64::from(row.ready + row.provisioning + row.lost));
     let Some(scale) = Scale::linear(tops.chain([2.0]), true) else { return };
     let what = if group.members.len() == 1 { "pool " } else { "" };
     head(scene, frame, &format!("{what}{}: nodes", group.name));
-    axis::y_axis(scene, frame, &scale, 3);
+    axis::count_axis(scene, frame, &scale, 3);
     let layers: [(Rgb, &dyn Fn(usize) -> f64); 3] = [
         (NODE_READY, &|k| f64::from(rows[k].ready)),
         (STARTING, &|k| f64::from(rows[k].provisioning)),
-        (PENDING, &|k| f64::from(rows[k].lost)),
+        (SILENT, &|k| f64::from(rows[k].lost)),
     ];
     stack(scene, (frame, &scale), &columns, &layers);
     scene.line(steps(&columns, |k| scale.y(rows[k].requested, frame)), INK, 1.25);
-    let most = rows.iter().map(|row| row.ready).max().unwrap_or(0);
+    let most = stretches.most_nodes(&group.members, run.warm_up_s);
     side(scene, frame, &format!("at most {most} ready"));
     if legend {
         let entries = [
             (Swatch::Band(NODE_READY), "ready"),
             (Swatch::Band(STARTING), "on the way"),
-            (Swatch::Band(PENDING), "silent"),
+            (Swatch::Band(SILENT), "silent"),
             (Swatch::Line(INK), "CPU requested, in full nodes"),
         ];
         legend::draw(scene, (frame.left, frame.top - 30.0), &entries);

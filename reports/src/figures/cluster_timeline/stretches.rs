@@ -19,9 +19,17 @@ pub(super) struct Stretches<'a> {
 pub(super) struct Pods {
     pub(super) ready: u32,
     pub(super) starting: u32,
+    pub(super) unreachable: u32,
     pub(super) pending: u32,
     pub(super) terminating: u32,
     pub(super) desired: u32,
+}
+
+impl Pods {
+    /// All that there are.
+    pub(super) const fn all(&self) -> u32 {
+        self.ready + self.starting + self.unreachable + self.pending + self.terminating
+    }
 }
 
 /// Nodes of some pools at one moment; `requested` is the CPU that is requested, in nodes that it would fill.
@@ -114,35 +122,65 @@ impl<'a> Stretches<'a> {
         self.range(k).map(of).max().unwrap_or(0)
     }
 
+    /// Whether any pod is on a silent node.
+    pub(super) fn has_unreachable(&self) -> bool {
+        self.timeline.service_rows.iter().any(|row| row.unreachable > 0)
+    }
+
+    fn pods_at(&self, interval: usize, members: &[usize]) -> Pods {
+        let rows = self.services(interval);
+        members.iter().fold(Pods::default(), |sum, id| Pods {
+            ready: sum.ready + rows[*id].ready,
+            starting: sum.starting + rows[*id].starting,
+            unreachable: sum.unreachable + rows[*id].unreachable,
+            pending: sum.pending + rows[*id].pending,
+            terminating: sum.terminating + rows[*id].terminating,
+            desired: sum.desired + rows[*id].desired,
+        })
+    }
+
+    /// Most ready pods at the end of any interval that counts, be it shown or not: what the table of services says.
+    pub(super) fn most_pods(&self, members: &[usize], warm_up_s: f64) -> u32 {
+        self.counted(warm_up_s).map(|interval| self.pods_at(interval, members).ready).max().unwrap_or(0)
+    }
+
+    /// The same of nodes.
+    pub(super) fn most_nodes(&self, members: &[usize], warm_up_s: f64) -> u32 {
+        self.counted(warm_up_s).map(|interval| self.nodes_at(interval, members).ready).max().unwrap_or(0)
+    }
+
+    /// Intervals that do not end with the warm-up or before.
+    fn counted(&self, warm_up_s: f64) -> impl Iterator<Item = usize> + '_ {
+        let end_s = move |interval: &usize| crate::stats::count(interval + 1) * self.timeline.interval.as_secs_f64();
+        (0..self.timeline.client_rows.len()).filter(move |interval| end_s(interval) > warm_up_s)
+    }
+
     /// Pods at the moment of the stretch with the most of them not ready.
     pub(super) fn pods(&self, k: usize, members: &[usize]) -> Pods {
-        let at = |interval: usize| {
-            let rows = self.services(interval);
-            members.iter().fold(Pods::default(), |sum, id| Pods {
-                ready: sum.ready + rows[*id].ready,
-                starting: sum.starting + rows[*id].starting,
-                pending: sum.pending + rows[*id].pending,
-                terminating: sum.terminating + rows[*id].terminating,
-                desired: sum.desired + rows[*id].desired,
-            })
-        };
-        let unready = |pods: &Pods| pods.starting + pods.pending + pods.terminating;
-        self.range(k).map(at).reduce(|a, b| if unready(&b) > unready(&a) { b } else { a }).unwrap_or_default()
+        let unready = |pods: &Pods| pods.all() - pods.ready;
+        self.range(k)
+            .map(|interval| self.pods_at(interval, members))
+            .reduce(|a, b| if unready(&b) > unready(&a) { b } else { a })
+            .unwrap_or_default()
+    }
+
+    fn nodes_at(&self, interval: usize, members: &[usize]) -> Nodes {
+        let rows = self.pools(interval);
+        members.iter().fold(Nodes::default(), |sum, id| Nodes {
+            ready: sum.ready + rows[*id].ready,
+            provisioning: sum.provisioning + rows[*id].provisioning,
+            lost: sum.lost + rows[*id].lost,
+            requested: sum.requested + rows[*id].cpu_requested * f64::from(rows[*id].ready),
+        })
     }
 
     /// Nodes at the moment of the stretch with the most of them not ready.
     pub(super) fn nodes(&self, k: usize, members: &[usize]) -> Nodes {
-        let at = |interval: usize| {
-            let rows = self.pools(interval);
-            members.iter().fold(Nodes::default(), |sum, id| Nodes {
-                ready: sum.ready + rows[*id].ready,
-                provisioning: sum.provisioning + rows[*id].provisioning,
-                lost: sum.lost + rows[*id].lost,
-                requested: sum.requested + rows[*id].cpu_requested * f64::from(rows[*id].ready),
-            })
-        };
         let unready = |nodes: &Nodes| nodes.provisioning + nodes.lost;
-        self.range(k).map(at).reduce(|a, b| if unready(&b) > unready(&a) { b } else { a }).unwrap_or_default()
+        self.range(k)
+            .map(|interval| self.nodes_at(interval, members))
+            .reduce(|a, b| if unready(&b) > unready(&a) { b } else { a })
+            .unwrap_or_default()
     }
 }
 
@@ -168,6 +206,10 @@ mod tests {
             (80, 80, 0)
         );
         assert_eq!(stretches.rate(0, |row| row.offered), 3.0);
+        timeline.service_rows.iter_mut().skip(2).for_each(|row| row.ready = 3);
+        let most = |warm_up_s| Stretches::new(&timeline).most_pods(&[0], warm_up_s);
+        assert_eq!((most(0.0), most(14.9), most(15.0)), (9, 9, 3), "also of moments that are not shown");
+        let stretches = Stretches::new(&timeline);
         assert_eq!(stretches.greatest(0, |row| row.p95_s), Some(0.5));
         let last = stretches.len() - 1;
         assert_eq!(stretches.end_us(last) - stretches.start_us(last), 15_000_000, "331 intervals leave one over");

@@ -25,15 +25,18 @@ fn a_lost_node_is_silent_then_unreachable_then_evicted() {
     rig.run_until(149.0);
     assert_eq!(rig.moments(Change::Left), NEVER);
     rig.run_until(150.0);
-    assert_eq!((rig.moments(Change::Left), rig.counts()), (vec![150.0], [3, 0, 1, 2, 0]));
+    assert_eq!((rig.moments(Change::Left), rig.counts()), (vec![150.0], [3, 0, 0, 2, 0]));
     rig.run_until(449.0);
-    assert_eq!(rig.counts(), [3, 0, 1, 2, 0], "tolerated for 300 s");
+    assert_eq!((rig.counts(), rig.unreachable()), ([3, 0, 0, 2, 0], 1), "tolerated for 300 s");
     rig.run_until(450.0);
     assert_eq!((rig.moments(Change::Stopped), rig.counts()), (vec![450.0], [3, 0, 1, 2, 0]), "replaced");
     rig.run_until(460.0);
-    assert_eq!(rig.counts(), [3, 0, 0, 3, 0]);
+    assert_eq!((rig.counts(), rig.unreachable()), ([3, 0, 0, 3, 0], 0));
+    // Ready until it was noticed, then paid as starting: 50 s, 300 s, and the 10 s of the one that replaces it.
+    let paid = rig.cluster.pod_seconds_of(WEB, Timestamp::from_secs(460));
+    assert_eq!((paid.ready_s, paid.starting_s), (2.0 * 460.0 + 150.0, 310.0));
     assert_eq!(rig.marks_of("node-lost"), [(100.0, "pool general: 1 node silent")]);
-    assert_eq!(rig.marks_of("evicted"), [(450.0, "1 pods of a lost node of pool general")]);
+    assert_eq!(rig.marks_of("evicted"), [(450.0, "1 pod of a lost node of pool general")]);
 }
 
 #[test]
@@ -63,7 +66,8 @@ fn an_unreachable_node_gets_no_pods_a_silent_one_still_does() {
     assert_eq!(rig.counts(), [1, 0, 1, 0, 0], "bound, but nobody starts it");
     rig.run_until(60.0);
     rig.scale(2);
-    assert_eq!((rig.counts(), rig.moments(Change::Started)), ([2, 1, 1, 0, 0], vec![]));
+    assert_eq!((rig.counts(), rig.moments(Change::Started)), ([2, 1, 0, 0, 0], vec![]));
+    assert_eq!(rig.unreachable(), 1, "it never was ready");
     rig.run_until(500.0);
     // The only zone is all gone, so nobody is evicted.
     assert_eq!((rig.moments(Change::Started), rig.moments(Change::Ready)), (vec![400.0, 400.0], vec![410.0, 410.0]));

@@ -18,6 +18,7 @@ pub fn reworded(said: &str) -> String {
     }
     let rest = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "));
     match rest.and_then(|rest| rest.split_once(", expected ")) {
+        Some((got, "f64")) if got.ends_with(" as i128") => format!("is {}, must be written with a point", found(got)),
         Some((got, wanted)) => format!("is {}, must be {}", found(got), expected(wanted)),
         None => said.to_owned(),
     }
@@ -157,7 +158,7 @@ mod tests {
             ("invalid value: integer `-1`, expected u32", "is -1, must be a whole number from 0 to 4,294,967,295"),
             (
                 "invalid type: integer `99999999999999999999` as i128, expected f64",
-                "is 99999999999999999999, must be a number",
+                "is 99999999999999999999, must be written with a point",
             ),
             (
                 "invalid type: floating point `1.5`, expected u64",

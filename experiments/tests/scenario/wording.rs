@@ -151,6 +151,17 @@ fn bounds_are_the_ones_that_hold() {
             "is `least-request`, must be",
         ),
     ]);
+    // What follows from a mistake is not told beside it.
+    let pool = "nodes = 3\nmin = 3\nmax = 6\ncpu_milli = 7910";
+    for (name, from, to, key) in [
+        (WEB, "cores = 4.0", "cores = 1e9", "services.web.cores"),
+        (POOL, pool, "nodes = 3\ncpu_milli = 0", "cluster.pools.general.cpu_milli"),
+        (WEB, "name = \"single-web-service\"", "name = \"\"", "name"),
+    ] {
+        assert!(gallery(name).contains(from), "{from}");
+        let error = parse(&gallery(name).replacen(from, to, 1), "s.toml").unwrap_err().to_string();
+        assert!(error.lines().count() == 1 && error.contains(&format!("`{key}` is ")), "{error}");
+    }
     for duration in ["0", "-5", "1e-9"] {
         let text = gallery(WEB).replace("duration_s = 5400", &format!("duration_s = {duration}"));
         let error = parse(&text, "s.toml").unwrap_err().to_string();

@@ -22,7 +22,8 @@ pub(super) fn check(spec: &ScenarioSpec, found: &mut Findings) {
     }
     controllers(cluster, found);
     let recorded = cluster.pools.values().any(|pool| pool.inventory.is_some());
-    if !recorded && !cluster.pools.is_empty() {
+    // Nodes that cannot be say nothing about what fits on them.
+    if !recorded && !cluster.pools.is_empty() && !found.refused("cluster.pools") {
         let shapes: Vec<ListedNode> = cluster.pools.values().map(shape).collect();
         fitting(spec, &shapes, found);
     }

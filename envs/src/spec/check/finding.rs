@@ -88,7 +88,8 @@ impl Findings {
             && !name.starts_with('-')
             && !name.ends_with('-');
         let allowed = "1 to 63 lowercase letters, digits and `-`, with a letter or digit at both ends";
-        self.must(fits, key, wording::quoted(name), allowed);
+        let got = if name.is_empty() { "empty".to_owned() } else { wording::quoted(name) };
+        self.must(fits, key, got, allowed);
     }
 
     /// A name that must be one of `known`.

@@ -140,8 +140,9 @@ struct Pair([f64; 2]);
 impl<'de> Deserialize<'de> for Pair {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let numbers = Vec::<f64>::deserialize(from)?;
-        let wrong =
-            || D::Error::custom(format!("{} numbers; must be a pair: [seconds, requests per second]", numbers.len()));
+        let wrong = || {
+            D::Error::custom(format!("has {} numbers, must be a pair: [seconds, requests per second]", numbers.len()))
+        };
         <[f64; 2]>::try_from(numbers.as_slice()).map(Self).map_err(|_| wrong())
     }
 }

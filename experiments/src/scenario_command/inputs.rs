@@ -22,6 +22,9 @@ use super::{LoadedScenario, reading};
 use crate::config::nearest;
 use crate::error::Result;
 
+/// Ids that a message lists.
+const MOST_NAMES: usize = 8;
+
 /// What is wrong with a name, at its key.
 #[derive(Debug)]
 struct Refusal {
@@ -152,7 +155,11 @@ impl Sources<'_> {
         }
         let meant = nearest::of(id, ids.iter().map(String::as_str))
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        let known = nearest::first(id, ids.iter().map(String::as_str)).join(", ");
+        let mut known = nearest::first(id, ids.iter().map(String::as_str));
+        let more = known.len().saturating_sub(MOST_NAMES);
+        known.truncate(MOST_NAMES);
+        let tail = if more > 0 { format!(" and {more} more (`seatrial list traces`)") } else { String::new() };
+        let known = known.join(", ") + &tail;
         format!("names the trace {name}, which is not in SEATRIAL_TRACES; the ids there are {known}{meant}")
     }
 }

@@ -70,7 +70,7 @@ fn shapes_are_said_in_the_words_of_toml() {
             "{ constant = { rate_per_s = 150.0 } }",
             "{ points = { points = [[0.0, 1.0], [1.0, 2.0, 3.0]] } }",
             "traffic[0].source.points.points[1]",
-            "3 numbers; must be a pair",
+            "has 3 numbers, must be a pair",
         ),
     ];
     all_are_refused(&cases);

@@ -104,7 +104,7 @@ fn wrong_value<'k>(document: &Document<'_>, key: &'k str, said: &str) -> (&'k st
         (Some(DeValue::Datetime(moment)), Some((_, wanted))) => {
             (key, format!("is the date {moment}, must be {wanted}"))
         }
-        _ if reworded(said) == said => (key, format!("cannot be read: {said}")),
+        _ if reworded(said) == said && !said.starts_with("has ") => (key, format!("cannot be read: {said}")),
         _ => (key, reworded(said)),
     }
 }

@@ -18,6 +18,7 @@
 //! | [`generate`] | generated rates |
 //! | [`graph`] | the call graph: cycles, and how many calls a request makes |
 //! | [`nearest`] | which known word was probably meant |
+//! | [`wording`] | what a reader says of a shape, in the words of TOML |
 
 pub mod check;
 pub mod distribution;
@@ -31,6 +32,7 @@ pub mod nodes;
 pub mod pod;
 pub mod service;
 pub mod traffic;
+pub mod wording;
 
 use std::collections::BTreeMap;
 

@@ -31,6 +31,8 @@ pub use outcome::ScenarioSummary;
 pub use page::page;
 pub use reading::{LoadedScenario, load, parse};
 
+use seatrial_envs::spec::wording;
+
 use crate::commands::Shell;
 use crate::error::{ExperimentError, Result};
 use crate::run_folder::write_atomic;
@@ -51,7 +53,8 @@ pub fn scenario(arguments: &ScenarioArgs, shell: &Shell) -> Result<()> {
 fn check(arguments: &ScenarioCheckArgs, shell: &Shell) -> Result<()> {
     let loaded = load(&arguments.file)?;
     let inputs = inputs::read(&loaded, &shell.trace_folders)?;
-    for line in understanding::lines(&loaded, &inputs) {
+    let records = inputs::records(&loaded.spec, &shell.trace_folders);
+    for line in understanding::lines(&loaded, &inputs, &records) {
         say!("{line}");
     }
     Ok(())
@@ -70,7 +73,9 @@ fn new(arguments: &ScenarioNewArgs) -> Result<()> {
     }
     write_atomic(&arguments.file, text.as_bytes())?;
     say!("wrote {file}");
-    tell!("look at it with: seatrial scenario check {file}; run it with: seatrial scenario run {file}");
+    // The bare name of a scenario of the gallery looks like that scenario.
+    let shown = if gallery::find(&file.to_string()).is_ok() { format!("./{file}") } else { file.to_string() };
+    tell!("look at it with: seatrial scenario check {shown}; run it with: seatrial scenario run {shown}");
     Ok(())
 }
 
@@ -84,7 +89,8 @@ fn name_of(file: &Path) -> String {
 
 /// Problems as one error: each on a line of its own, with its place.
 fn refused(origin: &str, problems: &[String]) -> ExperimentError {
-    let text = match problems {
+    let lines: Vec<String> = problems.iter().map(|problem| wording::printable(problem)).collect();
+    let text = match lines.as_slice() {
         [only] => only.clone(),
         many => format!("{origin} has {} problems:\n{}", many.len(), many.join("\n")),
     };

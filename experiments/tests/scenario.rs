@@ -22,6 +22,10 @@ mod short;
 mod surroundings;
 #[path = "scenario/threads.rs"]
 mod threads;
+#[path = "scenario/understanding.rs"]
+mod understanding;
+#[path = "scenario/wording.rs"]
+mod wording;
 
 use seatrial_experiments::scenario_command::GALLERY;
 

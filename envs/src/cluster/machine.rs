@@ -51,7 +51,7 @@ use seatrial_core::time::{Span, Timestamp};
 
 pub use build::ClusterError;
 pub use event::{Event, PoolId, WorkloadId};
-pub use view::{Churn, PodSeconds, PoolCounts, ServiceCounts};
+pub use view::{Churn, PodSeconds, PoolCounts, ServiceCounts, Shortage};
 
 use self::filler::Filler;
 use self::nodes::Nodes;

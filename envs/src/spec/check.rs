@@ -17,11 +17,10 @@ mod traffic;
 
 use std::fmt;
 
-pub use cluster::check_inputs;
 use finding::{Findings, MOST_SECONDS, NOT_NEGATIVE, POSITIVE_SECONDS, Range, SECONDS, SHARE};
 
 use super::traffic::{ClientSpec, RetrySpec};
-use super::{Inputs, KernelChoice, ScenarioSpec};
+use super::{Inputs, KernelChoice, ScenarioSpec, wording};
 
 /// A key whose value cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +67,7 @@ pub fn refuse(spec: &ScenarioSpec, inputs: &Inputs) -> Result<(), Refused> {
 }
 
 /// Longest scenario: a year.
-const LONGEST: Range = Range { low: 1e-6, high: 31_622_400.0, text: "above 0 and at most 31,622,400 (a year)" };
+const LONGEST: Range = Range { low: 1e-6, high: 31_622_400.0, text: "0.000001 to 31,622,400 seconds (a year)" };
 /// A scrape interval that a ring of samples can hold.
 const SCRAPE: Range = Range { low: 0.1, high: 3_600.0, text: "0.1 to 3,600" };
 /// Most scrape intervals of a scenario: each holds a row of every series.
@@ -94,12 +93,24 @@ pub fn check(spec: &ScenarioSpec) -> Vec<Problem> {
     found.into_problems()
 }
 
+/// What is wrong with `spec` given what was read for it: loads that no kernel could play, pods that no recorded node holds;
+/// [`check`] has found nothing.
+#[must_use]
+pub fn check_inputs(spec: &ScenarioSpec, inputs: &Inputs) -> Vec<Problem> {
+    let mut found = Findings::default();
+    traffic::check_loads(spec, inputs, &mut found);
+    cluster::check_inputs(spec, inputs, &mut found);
+    found.into_problems()
+}
+
 fn top(spec: &ScenarioSpec, found: &mut Findings) {
     found.name("name", &spec.name);
     found.must(!spec.summary.trim().is_empty(), "summary", "empty", "a sentence that says what it is for");
-    found.number("duration_s", spec.duration_s, LONGEST);
+    let plain = wording::is_printable(&spec.summary);
+    found.must(plain, "summary", "a text with control characters", "one line of text that can be shown as it is");
+    let lasts = found.number("duration_s", spec.duration_s, LONGEST);
     found.number("warm_up_s", spec.warm_up_s, SECONDS);
-    let counts = spec.warm_up_s < spec.duration_s || !spec.duration_s.is_finite();
+    let counts = spec.warm_up_s < spec.duration_s || !lasts;
     found.must(counts, "warm_up_s", spec.warm_up_s, "below duration_s: nothing would count");
     found.optional("slo.wait_s", spec.slo.wait_s, SECONDS);
     found.optional("slo.latency_s", spec.slo.latency_s, POSITIVE_SECONDS);

@@ -16,7 +16,7 @@ use super::traffic::RetrySpec;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSpec {
-    /// Ready pods at the first moment.
+    /// Pods at the first moment; those that find room are ready.
     pub replicas: u32,
     /// Who changes their number; absent: nobody.
     #[serde(default)]
@@ -61,6 +61,14 @@ pub struct ServiceSpec {
     pub rollout: RolloutSpec,
 }
 
+impl ServiceSpec {
+    /// The most replicas that it can be given.
+    #[must_use]
+    pub fn most_replicas(&self) -> u32 {
+        self.autoscaling.as_ref().map_or(self.replicas, |scaling| scaling.max)
+    }
+}
+
 /// CPU seconds per token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +94,20 @@ pub enum Balancing {
     LeastRequest,
     /// Of two drawn pods the one with fewer requests.
     PowerOfTwo,
+}
+
+impl Balancing {
+    /// As a file writes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::RoundRobin => "round-robin",
+            Self::Random => "random",
+            Self::LeastRequest => "least-request",
+            Self::PowerOfTwo => "power-of-two",
+        }
+    }
 }
 
 /// A call to another service.

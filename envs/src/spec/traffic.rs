@@ -1,7 +1,8 @@
 //! Traffic of a scenario: where requests come from, what they are like, and how clients behave.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::distribution::Distribution;
 
@@ -52,6 +53,7 @@ pub enum SourceSpec {
     /// Straight lines between points; level before the first and after the last.
     Points {
         /// Pairs of seconds from the start and requests per second; the seconds ascend.
+        #[serde(deserialize_with = "pairs")]
         points: Vec<[f64; 2]>,
     },
     /// A wave around a mean.
@@ -130,6 +132,23 @@ pub struct RetrySpec {
     /// Retries that each first try pays for, over all clients together, beside 10 a second and 100 saved up; absent: no budget.
     #[serde(default)]
     pub budget_ratio: Option<f64>,
+}
+
+/// Exactly two numbers; left to itself, a reader of arrays may pass over a third.
+struct Pair([f64; 2]);
+
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let numbers = Vec::<f64>::deserialize(from)?;
+        let wrong = || {
+            D::Error::custom(format!("has {} numbers, must be a pair: [seconds, requests per second]", numbers.len()))
+        };
+        <[f64; 2]>::try_from(numbers.as_slice()).map(Self).map_err(|_| wrong())
+    }
+}
+
+fn pairs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<[f64; 2]>, D::Error> {
+    Ok(Vec::<Pair>::deserialize(from)?.into_iter().map(|pair| pair.0).collect())
 }
 
 const fn unchanged() -> f64 {

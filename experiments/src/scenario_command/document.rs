@@ -13,11 +13,12 @@ pub(super) struct Document<'t> {
     root: DeTable<'t>,
 }
 
-/// A step of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Index(usize),
+/// How far a path leads.
+struct Walked<'d, 't> {
+    /// Of the deepest step that is there.
+    offset: usize,
+    /// What stands there, if the path leads to its end.
+    value: Option<&'d DeValue<'t>>,
 }
 
 impl<'t> Document<'t> {
@@ -32,30 +33,39 @@ impl<'t> Document<'t> {
 
     /// Whether the path is in the text to its end.
     pub(super) fn has(&self, path: &str) -> bool {
-        let steps = steps(path);
-        self.walk(&steps).1 == steps.len()
+        self.value(path).is_some()
+    }
+
+    /// What stands at the path.
+    pub(super) fn value(&self, path: &str) -> Option<&DeValue<'t>> {
+        self.walk(path).value
     }
 
     fn offset(&self, path: &str) -> usize {
-        self.walk(&steps(path)).0
+        self.walk(path).offset
     }
 
-    /// The offset of the deepest step that is there, and how many steps are.
-    fn walk(&self, steps: &[Step]) -> (usize, usize) {
-        let Some(Step::Key(first)) = steps.first() else { return (0, 0) };
-        let Some((mut offset, mut value)) = entry(&self.root, first) else { return (0, 0) };
-        for (walked, step) in steps.iter().enumerate().skip(1) {
-            let next = match (step, value) {
-                (Step::Key(key), DeValue::Table(table)) => entry(table, key),
-                (Step::Index(index), DeValue::Array(array)) => {
-                    array.get(*index).map(|item| (item.span().start, item.get_ref()))
-                }
+    fn walk(&self, path: &str) -> Walked<'_, 't> {
+        let Some((mut offset, mut value, mut rest)) = entry(&self.root, path) else {
+            return Walked { offset: 0, value: None };
+        };
+        while !rest.is_empty() {
+            let next = match value {
+                DeValue::Table(table) => rest.strip_prefix('.').and_then(|rest| entry(table, rest)),
+                DeValue::Array(items) => item(items, rest),
                 _ => None,
             };
-            let Some((at, inner)) = next else { return (offset, walked) };
-            (offset, value) = (at, inner);
+            let Some(next) = next else { return Walked { offset, value: None } };
+            (offset, value, rest) = next;
         }
-        (offset, steps.len())
+        Walked { offset, value: Some(value) }
+    }
+
+    /// The nearest key before `offset` that is called `name`, wherever it stands.
+    pub(super) fn earlier(&self, name: &str, offset: usize) -> Option<usize> {
+        let mut found = Vec::new();
+        keys_called(name, &self.root, &mut found);
+        found.into_iter().filter(|at| *at < offset).max()
     }
 
     /// Paths of numbers that are infinite or not numbers.
@@ -68,8 +78,41 @@ impl<'t> Document<'t> {
     }
 }
 
-fn entry<'a, 't>(table: &'a DeTable<'t>, key: &str) -> Option<(usize, &'a DeValue<'t>)> {
-    table.iter().find(|(known, _)| known.get_ref() == key).map(|(known, value)| (known.span().start, value.get_ref()))
+/// An entry of a path, or an item of one: its offset, its value, and the rest of the path.
+type Step<'a, 't, 'p> = (usize, &'a DeValue<'t>, &'p str);
+
+/// The entry of the table that the path begins with. A name may hold dots and brackets: the longest that fits is meant.
+fn entry<'a, 't, 'p>(table: &'a DeTable<'t>, path: &'p str) -> Option<Step<'a, 't, 'p>> {
+    let fits = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'t>>)| {
+        let name: &std::borrow::Cow<'t, str> = key.get_ref();
+        let rest = path.strip_prefix(name.as_ref())?;
+        let ends = rest.is_empty() || rest.starts_with(['.', '[']);
+        ends.then_some((key.span().start, value.get_ref(), rest))
+    };
+    table.iter().filter_map(fits).min_by_key(|(_, _, rest)| rest.len())
+}
+
+/// The item of the list that the path begins with, as `[1]`.
+fn item<'a, 't, 'p>(items: &'a [Spanned<DeValue<'t>>], path: &'p str) -> Option<Step<'a, 't, 'p>> {
+    let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+    let item = items.get(index.parse::<usize>().ok()?)?;
+    Some((item.span().start, item.get_ref(), rest))
+}
+
+fn keys_called(name: &str, table: &DeTable<'_>, found: &mut Vec<usize>) {
+    for (key, value) in table {
+        if key.get_ref() == name {
+            found.push(key.span().start);
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) => keys_called(name, inner, found),
+            DeValue::Array(items) => {
+                let tables = items.iter().filter_map(|item| item.get_ref().as_table());
+                tables.for_each(|inner| keys_called(name, inner, found));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn gather(path: String, value: &Spanned<DeValue<'_>>, found: &mut Vec<(String, String)>) {
@@ -89,18 +132,6 @@ fn gather(path: String, value: &Spanned<DeValue<'_>>, found: &mut Vec<(String, S
         }
         _ => {}
     }
-}
-
-/// The steps of a path. Names with dots or brackets in them cannot be told apart and end at the table around them.
-fn steps(path: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for part in path.split('.') {
-        let mut pieces = part.split('[');
-        steps.extend(pieces.next().filter(|key| !key.is_empty()).map(|key| Step::Key(key.to_owned())));
-        let indices = pieces.filter_map(|piece| piece.strip_suffix(']')?.parse().ok());
-        steps.extend(indices.map(Step::Index));
-    }
-    steps
 }
 
 /// Line and column of a byte, from 1; columns count characters.
@@ -136,6 +167,23 @@ mod tests {
             assert_eq!(document().place(path), place, "{path}");
         }
         assert!(document().has("traffic[0].service") && !document().has("traffic[1].service"));
+    }
+
+    #[test]
+    fn a_name_with_dots_and_brackets_has_its_place() {
+        let text = "[services.\"../x\"]\n cores = 1\n[services.\"\"]\n[services.\"a[0]\"]\n[services.a]\n";
+        let document = Document::new(text, DeTable::parse(text).unwrap().into_inner());
+        for (path, place) in [
+            ("services.../x", (1, 11)),
+            ("services.../x.cores", (2, 2)),
+            ("services.", (3, 11)),
+            ("services.a[0]", (4, 11)),
+            ("services.a", (5, 11)),
+        ] {
+            assert!(document.has(path), "{path}");
+            assert_eq!(document.place(path), place, "{path}");
+        }
+        assert!(!document.has("services.x") && !document.has("services.a[0].cores"));
     }
 
     #[test]

@@ -16,11 +16,14 @@ use std::path::PathBuf;
 use seatrial_core::time::Span;
 use seatrial_datasets::{Located, Locator, TraceError};
 use seatrial_envs::spec::traffic::SourceSpec;
-use seatrial_envs::spec::{Inputs, SourceLoad, check_inputs, generate};
+use seatrial_envs::spec::{Inputs, ScenarioSpec, SourceLoad, check_inputs, generate, wording};
 
 use super::{LoadedScenario, reading};
 use crate::config::nearest;
 use crate::error::Result;
+
+/// Ids that a message lists.
+const MOST_NAMES: usize = 8;
 
 /// What is wrong with a name, at its key.
 #[derive(Debug)]
@@ -60,8 +63,18 @@ pub fn read(loaded: &LoadedScenario, folders: &[PathBuf]) -> Result<Inputs> {
     }
 }
 
+/// For each source of recorded rates how its values are read.
+pub(super) fn records(spec: &ScenarioSpec, folders: &[PathBuf]) -> Vec<Option<String>> {
+    let locator = Locator::new(folders.to_vec());
+    let record = |source: &SourceSpec| match source {
+        SourceSpec::Trace { id, peak_per_s, .. } => traces::described(&locator, id, *peak_per_s),
+        _ => None,
+    };
+    spec.traffic.iter().map(|traffic| record(&traffic.source)).collect()
+}
+
 impl Sources<'_> {
-    fn inputs(&self, spec: &seatrial_envs::spec::ScenarioSpec) -> std::result::Result<Inputs, Refusal> {
+    fn inputs(&self, spec: &ScenarioSpec) -> std::result::Result<Inputs, Refusal> {
         let mut inputs = Inputs::default();
         for (index, traffic) in spec.traffic.iter().enumerate() {
             inputs.loads.push(self.load(&format!("traffic[{index}].source"), &traffic.source)?);
@@ -124,18 +137,30 @@ impl Sources<'_> {
 
     /// What is said of a trace that is nowhere: the ids there are.
     fn absent(&self, id: &str) -> String {
+        let name = wording::quoted(id);
+        if std::path::Path::new(id).components().count() > 1 || id.ends_with(".parquet") {
+            return format!(
+                "names the file {name}, which is not there; correct the path, or give the id of a trace in SEATRIAL_TRACES"
+            );
+        }
         let mut ids: Vec<String> = self.folders.iter().flat_map(|folder| ids_in(folder)).collect();
         ids.sort();
         ids.dedup();
         if ids.is_empty() {
             let place = if self.folders.is_empty() { "is not set" } else { "names no folder with Parquet files" };
             return format!(
-                "names the trace `{id}`, which is not there: the environment variable SEATRIAL_TRACES {place}. Set it to the \
+                "names the trace {name}, which is not there: the environment variable SEATRIAL_TRACES {place}. Set it to the \
                  folder that holds the traces, or give the path of a Parquet file"
             );
         }
-        let known = nearest::first(id, ids.iter().map(String::as_str)).join(", ");
-        format!("names the trace `{id}`, which is not in SEATRIAL_TRACES; the ids there are {known}")
+        let meant = nearest::of(id, ids.iter().map(String::as_str))
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let mut known = nearest::first(id, ids.iter().map(String::as_str));
+        let more = known.len().saturating_sub(MOST_NAMES);
+        known.truncate(MOST_NAMES);
+        let tail = if more > 0 { format!(" and {more} more (`seatrial list traces`)") } else { String::new() };
+        let known = known.join(", ") + &tail;
+        format!("names the trace {name}, which is not in SEATRIAL_TRACES; the ids there are {known}{meant}")
     }
 }
 

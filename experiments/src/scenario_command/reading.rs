@@ -3,15 +3,19 @@
 //! Three readings of one text: as TOML, as the schema's shape (the first mistake ends it, for nothing behind it can be trusted),
 //! and for its meaning (all mistakes at once).
 
+mod shape;
+
 use std::path::Path;
 
-use seatrial_envs::spec::{Problem, ScenarioSpec, check};
+use seatrial_envs::spec::{Problem, ScenarioSpec, check, wording};
 use toml::de::{DeTable, Deserializer};
 
-use super::document::{Document, line_and_column};
+use super::document::Document;
 use super::{gallery, refused};
-use crate::config::nearest;
 use crate::error::{ExperimentError, Result};
+
+/// Characters of a key that a message repeats.
+const MOST_OF_A_KEY: usize = 160;
 
 /// A scenario with where it came from.
 #[derive(Clone, Debug)]
@@ -24,14 +28,20 @@ pub struct LoadedScenario {
     pub text: String,
 }
 
-/// Reads a scenario by path, or by name from the gallery.
+/// Reads a scenario by path, or by name from the gallery; a file of that name is preferred, which is said.
 ///
 /// # Errors
 /// If it cannot be read, is not TOML, has unknown keys or impossible values.
 pub fn load(name: &str) -> Result<LoadedScenario> {
+    let path = Path::new(name);
     let (text, origin) = match gallery::find(name) {
-        Ok(text) => (text.to_owned(), format!("built-in {name}")),
-        Err(_) => (read(Path::new(name))?, name.to_owned()),
+        Ok(text) if !path.is_file() => (text.to_owned(), format!("built-in {name}")),
+        built_in => {
+            if built_in.is_ok() {
+                tell!("`{name}` is a file here, which is taken, and a scenario of the gallery, which is not");
+            }
+            (read(path)?, name.to_owned())
+        }
     };
     let spec = parse(&text, &origin)?;
     Ok(LoadedScenario { spec, origin, text })
@@ -58,11 +68,7 @@ fn read(path: &Path) -> Result<String> {
 /// # Errors
 /// [`ExperimentError::Scenario`] with one line per mistake: `file:line:column: key: what, and what is allowed`.
 pub fn parse(text: &str, origin: &str) -> Result<ScenarioSpec> {
-    let root = DeTable::parse(text).map_err(|error| {
-        let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
-        let said = error.message().replace('\n', " ");
-        ExperimentError::Scenario(format!("{origin}:{line}:{column}: not TOML: {said}"))
-    })?;
+    let root = DeTable::parse(text).map_err(|error| refused(origin, &[shape::not_toml(text, origin, &error)]))?;
     let document = Document::new(text, root.get_ref().clone());
     let infinite = document.not_finite();
     if !infinite.is_empty() {
@@ -71,7 +77,7 @@ pub fn parse(text: &str, origin: &str) -> Result<ScenarioSpec> {
         return Err(refused(origin, &infinite.iter().map(line).collect::<Vec<_>>()));
     }
     let spec: ScenarioSpec = serde_path_to_error::deserialize(Deserializer::from(root))
-        .map_err(|error| ExperimentError::Scenario(misshapen(&document, origin, &error)))?;
+        .map_err(|error| refused(origin, &[shape::misshapen(&document, origin, &error)]))?;
     match check(&spec).as_slice() {
         [] => Ok(spec),
         problems => Err(at_their_keys(&document, origin, problems)),
@@ -92,7 +98,7 @@ pub(super) fn refuse_key(loaded: &LoadedScenario, key: &str, detail: &str) -> Ex
         |_| format!("{}: `{key}`: {detail}", loaded.origin),
         |root| located(&Document::new(&loaded.text, root.into_inner()), &loaded.origin, key, detail),
     );
-    ExperimentError::Scenario(line)
+    refused(&loaded.origin, &[line])
 }
 
 fn at_their_keys(document: &Document<'_>, origin: &str, problems: &[Problem]) -> ExperimentError {
@@ -102,69 +108,14 @@ fn at_their_keys(document: &Document<'_>, origin: &str, problems: &[Problem]) ->
     refused(origin, &problems.iter().map(line).collect::<Vec<_>>())
 }
 
+/// A key as a message names it.
+fn shown(key: &str) -> String {
+    wording::shortened(key, MOST_OF_A_KEY)
+}
+
 fn located(document: &Document<'_>, origin: &str, key: &str, detail: &str) -> String {
     let (line, column) = document.place(key);
     // What stands nowhere has a default, or its absence is what is wrong.
     let default = if document.has(key) { "" } else { " (not in the file)" };
-    format!("{origin}:{line}:{column}: `{key}`{default} {detail}")
-}
-
-/// What is wrong with the shape, in words.
-fn misshapen(document: &Document<'_>, origin: &str, error: &serde_path_to_error::Error<toml::de::Error>) -> String {
-    let said = error.inner().message().replace('\n', " ");
-    let path = error.path().to_string();
-    let mut key = if path == "." { String::new() } else { path };
-    if let Some(unknown) = Quoted::after("unknown field `", &said) {
-        // Inside of a table whose kind is one of its keys the path ends at that table.
-        let inner = if key.is_empty() { unknown.word.to_owned() } else { format!("{key}.{}", unknown.word) };
-        if document.has(&inner) {
-            key = inner;
-        }
-        let (line, column) = document.place(&key);
-        return format!("{origin}:{line}:{column}: unknown key `{key}`: {}", unknown.hint());
-    }
-    let (line, column) = document.place(&key);
-    let place = format!("{origin}:{line}:{column}");
-    if let Some(missing) = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        let full = if key.is_empty() { missing.to_owned() } else { format!("{key}.{missing}") };
-        return format!("{place}: `{full}` is missing: it has no default; see docs/scenarios.md");
-    }
-    let shown = if key.is_empty() { "(whole file)" } else { &key };
-    if let Some(unknown) = Quoted::after("unknown variant `", &said) {
-        return format!("{place}: `{shown}` is `{}`: {}", unknown.word, unknown.hint());
-    }
-    if said.contains("AmountSpec") {
-        return format!("{place}: `{shown}` must be a number of pods, or whole percent such as \"25%\"");
-    }
-    format!("{place}: `{shown}`: {said}")
-}
-
-/// Names that a message lists, the nearest first.
-const MOST_NAMES: usize = 8;
-
-/// What serde says about a word that it does not know.
-struct Quoted<'a> {
-    word: &'a str,
-    expected: Vec<&'a str>,
-}
-
-impl<'a> Quoted<'a> {
-    fn after(prefix: &str, said: &'a str) -> Option<Self> {
-        let rest = said.strip_prefix(prefix)?;
-        let (word, rest) = rest.split_once('`')?;
-        Some(Self { word, expected: rest.split('`').skip(1).step_by(2).collect() })
-    }
-
-    fn hint(&self) -> String {
-        let mut names = nearest::first(self.word, self.expected.iter().copied());
-        let more = names.len().saturating_sub(MOST_NAMES);
-        names.truncate(MOST_NAMES);
-        let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let known = names.join(", ") + &tail;
-        match nearest::of(self.word, self.expected.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`? (known here: {known})"),
-            None if known.is_empty() => "no key is known here".to_owned(),
-            None => format!("known here: {known}"),
-        }
-    }
+    format!("{origin}:{line}:{column}: `{}`{default} {detail}", shown(key))
 }

@@ -1,12 +1,17 @@
 //! What a scenario says, in words: services with their capacity beside their load, traffic, nodes, faults, and which kernel.
 
+mod room;
+mod words;
+
 use seatrial_envs::spec::graph::expected_calls;
+use seatrial_envs::spec::service::Balancing;
+use seatrial_envs::spec::traffic::ClassSpec;
 use seatrial_envs::spec::{
-    ClusterSpec, Distribution, FaultSpec, Inputs, KernelChoice, PoolSpec, Sampler, ScenarioSpec, ServiceSpec,
-    SourceLoad,
+    Distribution, FaultSpec, Inputs, KernelChoice, Sampler, ScenarioSpec, ServiceSpec, SourceLoad, TrafficSpec,
 };
 
 use super::LoadedScenario;
+use words::{count, number, span, whole};
 
 /// Load of a service: calls and cores at the worst moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -15,8 +20,8 @@ struct Demand {
     cores: f64,
 }
 
-/// The lines that `check` prints.
-pub(super) fn lines(loaded: &LoadedScenario, inputs: &Inputs) -> Vec<String> {
+/// The lines that `check` prints; `records` says for each source what was recorded, if anything.
+pub(super) fn lines(loaded: &LoadedScenario, inputs: &Inputs, records: &[Option<String>]) -> Vec<String> {
     let spec = &loaded.spec;
     let mut lines = vec![format!("{}: nothing is wrong", loaded.origin), String::new()];
     lines.push(format!("name      {}: {}", spec.name, spec.summary));
@@ -28,12 +33,12 @@ pub(super) fn lines(loaded: &LoadedScenario, inputs: &Inputs) -> Vec<String> {
     };
     lines.push(format!("time      {}{warm_up}; seed {}", span(spec.duration_s), spec.seed));
     lines.push(format!("good      {}", good(spec)));
-    traffic(spec, inputs, &mut lines);
+    traffic(spec, inputs, records, &mut lines);
     for (name, service) in &spec.services {
         self::service(spec, inputs, (name, service), &mut lines);
     }
     if let Some(cluster) = &spec.cluster {
-        nodes(spec, cluster, inputs, &mut lines);
+        room::lines(spec, cluster, inputs, &mut lines);
     }
     faults(spec, &mut lines);
     lines
@@ -63,18 +68,38 @@ fn good(spec: &ScenarioSpec) -> String {
     format!("a request that {rule}; clients {client}{retries}")
 }
 
-fn traffic(spec: &ScenarioSpec, inputs: &Inputs, lines: &mut Vec<String>) {
-    for (source, load) in spec.traffic.iter().zip(&inputs.loads) {
+fn traffic(spec: &ScenarioSpec, inputs: &Inputs, records: &[Option<String>], lines: &mut Vec<String>) {
+    let (mut requests, mut calls) = (0.0, 0.0);
+    for (index, (source, load)) in spec.traffic.iter().zip(&inputs.loads).enumerate() {
         let (mean, peak) = rates(load, spec.duration_s);
-        let requests = mean * spec.duration_s;
+        let (of_source, causes) = (mean * spec.duration_s, expected_calls(spec, &source.service));
+        (requests, calls) = (requests + of_source, calls + of_source * causes.values().sum::<f64>());
         let kind = if matches!(load, SourceLoad::Listed(_)) { "recorded requests" } else { "requests" };
         lines.push(format!(
             "traffic   to {}: {} {kind}, {}/s on average, {}/s at the peak",
             source.service,
-            number(requests),
+            number(of_source),
             number(mean),
             number(peak)
         ));
+        lines.extend(records.get(index).into_iter().flatten().map(|record| format!("          {record}")));
+        let is_paid = causes.keys().any(|name| spec.services[*name].token_cost.is_some());
+        if has_tokens(source, load) && !is_paid {
+            lines.push("          ITS TOKENS COST NOTHING: no service that it reaches has a `token_cost`".to_owned());
+        }
+    }
+    if spec.kernel == KernelChoice::Events && requests > 0.0 {
+        let (requests, calls) = (number(requests), number(calls));
+        lines
+            .push(format!("played    one by one: {requests} requests, with {calls} calls of services; retries on top"));
+    }
+}
+
+fn has_tokens(source: &TrafficSpec, load: &SourceLoad) -> bool {
+    let of_class = |class: &ClassSpec| class.input_tokens.is_some() || class.output_tokens.is_some();
+    match load {
+        SourceLoad::Rates(_) => source.classes.iter().any(of_class),
+        SourceLoad::Listed(requests) => requests.iter().any(|request| request.input_tokens + request.output_tokens > 0),
     }
 }
 
@@ -101,10 +126,13 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         service.autoscaling.as_ref().map_or((service.replicas, service.replicas), |scaling| (scaling.min, scaling.max));
     let scaled = service.autoscaling.as_ref().map_or_else(
         || "nobody scales it".to_owned(),
-        |scaling| format!("{} scales it from {least} to {most}", scaling.strategy.policy.id),
+        |scaling| {
+            let (least, most) = (whole(least.into()), whole(most.into()));
+            format!("{} scales it from {least} to {most}", scaling.strategy.policy.id)
+        },
     );
-    let pods = counted(service.replicas, "pod");
-    lines.push(format!("service   {name}: {pods} of {} cores; {scaled}", number(service.cores)));
+    let cores = if service.cores == 1.0 { "1 core".to_owned() } else { format!("{} cores", number(service.cores)) };
+    lines.push(format!("service   {name}: {} of {cores}; {scaled}", count(service.replicas, "pod")));
     let demand = demand(spec, inputs, name, service);
     if demand.calls_per_s <= 0.0 {
         lines.push("          nobody calls it".to_owned());
@@ -118,12 +146,35 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         (false, false) => "MORE THAN IT MAY HAVE: it will be overloaded",
     };
     lines.push(format!(
-        "          at the peak {} calls/s keep {} cores busy: {} {} at the least, {enough}",
+        "          at the peak {} calls/s keep {} cores busy: {} at the least, {enough}",
         number(demand.calls_per_s),
         number(demand.cores),
-        number(needed),
-        if needed == 1.0 { "pod" } else { "pods" }
+        if needed == 1.0 { "1 pod".to_owned() } else { format!("{} pods", number(needed)) },
     ));
+    let busy = demand.cores / f64::from(service.replicas.max(1));
+    lines.extend(memory(service, busy).map(|memory| format!("          {memory}")));
+    let reaches = |source: &TrafficSpec| expected_calls(spec, &source.service).contains_key(name.as_str());
+    let mut sources = spec.traffic.iter().zip(&inputs.loads).filter(|(source, _)| reaches(source));
+    if service.token_cost.is_some() && !sources.any(|(source, load)| has_tokens(source, load)) {
+        lines.push("          ITS `token_cost` COUNTS NOTHING: no request that reaches it has tokens".to_owned());
+    }
+}
+
+/// How many requests a pod has memory for, where they need any.
+fn memory(service: &ServiceSpec, busy_cores: f64) -> Option<String> {
+    let pod = &service.pod;
+    let each_mib = pod.memory_per_request_mib;
+    let holds = ((f64::from(pod.memory_limit_mib) - pod.memory_base_mib) / each_mib).floor();
+    let serves = service.concurrency.map_or(busy_cores.ceil().max(1.0), f64::from);
+    let at_once = if holds == 1.0 { "1 request".to_owned() } else { format!("{} requests", number(holds)) };
+    let waiting = if service.balancing == Balancing::Shared { "" } else { ", queued ones included" };
+    (each_mib > 0.0).then(|| match holds < serves {
+        true => format!(
+            "a pod has memory for {at_once} at once{waiting}, and serves {}: ONE MORE KILLS IT (OOM)",
+            number(serves)
+        ),
+        false => format!("a pod has memory for {at_once} at once{waiting}; one more kills it (OOM)"),
+    })
 }
 
 /// What all sources at their peaks together ask of a service.
@@ -140,11 +191,11 @@ fn demand(spec: &ScenarioSpec, inputs: &Inputs, name: &str, service: &ServiceSpe
 
 /// Mean CPU seconds of a call.
 #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
-fn work_s(inputs: &Inputs, service: &ServiceSpec, source: &seatrial_envs::spec::TrafficSpec, load: &SourceLoad) -> f64 {
+fn work_s(inputs: &Inputs, service: &ServiceSpec, source: &TrafficSpec, load: &SourceLoad) -> f64 {
     let mean = |distribution: &Distribution| Sampler::new(distribution, inputs).map_or(0.0, |sampler| sampler.mean());
     let factor =
         if source.classes.is_empty() { 1.0 } else { source.classes.iter().map(|class| class.share * class.work).sum() };
-    let class_tokens = |pick: fn(&seatrial_envs::spec::traffic::ClassSpec) -> Option<&Distribution>| -> f64 {
+    let class_tokens = |pick: fn(&ClassSpec) -> Option<&Distribution>| -> f64 {
         source.classes.iter().map(|class| class.share * pick(class).map_or(0.0, mean)).sum()
     };
     let mut tokens =
@@ -159,68 +210,12 @@ fn work_s(inputs: &Inputs, service: &ServiceSpec, source: &seatrial_envs::spec::
     mean(&service.service_time_s) * factor + cost
 }
 
-fn nodes(spec: &ScenarioSpec, cluster: &ClusterSpec, inputs: &Inputs, lines: &mut Vec<String>) {
-    let (mut now, mut most) = (0.0, 0.0);
-    for (name, pool) in &cluster.pools {
-        let (count, cores) = match pool.inventory.as_ref().and_then(|id| inputs.inventories.get(id)) {
-            Some(nodes) => (nodes.len().to_string(), nodes.iter().map(|node| milli(node.cpu_milli)).sum::<f64>()),
-            None => (sizes(pool), milli(pool.cpu_milli) * f64::from(pool.nodes)),
-        };
-        let grown = milli(pool.cpu_milli) * f64::from(pool.max.unwrap_or(pool.nodes).saturating_sub(pool.nodes));
-        (now, most) = (now + cores, most + cores + grown);
-        lines.push(format!("nodes     {name}: {count}, {} cores at the start", number(cores)));
-    }
-    let asked: f64 = spec.services.values().map(asked_most).sum::<f64>() + workloads(spec);
-    let fits = match (asked <= now, asked <= most) {
-        (true, _) => "there is room for all",
-        (false, true) => "nodes will have to be added",
-        (false, false) => "MORE THAN THERE CAN BE: pods will be Pending",
-    };
-    let all = format!("at their most, all pods ask for {} of {} cores", number(asked), number(most));
-    lines.push(format!("          {all}; {fits}"));
-    for (name, pods) in &inputs.pods {
-        lines.push(format!("          {} recorded pods of {name} come and go", number_of(pods.len())));
-    }
-}
-
-fn sizes(pool: &PoolSpec) -> String {
-    match pool.max {
-        Some(max) if max > pool.nodes => format!("{}, {} to {max}", counted(pool.nodes, "node"), pool.min),
-        _ => counted(pool.nodes, "node"),
-    }
-}
-
-/// `1 pod`, `2 pods`.
-fn counted(count: u32, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn asked_most(service: &ServiceSpec) -> f64 {
-    let most = service.autoscaling.as_ref().map_or(service.replicas, |scaling| scaling.max);
-    milli(u64::from(service.pod.cpu_request_milli)) * f64::from(most)
-}
-
-fn workloads(spec: &ScenarioSpec) -> f64 {
-    spec.workloads.values().map(|workload| milli(workload.cpu_request_milli) * f64::from(workload.replicas)).sum()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes of nodes are far below 2^52")]
-fn milli(milli: u64) -> f64 {
-    milli as f64 / 1_000.0
-}
-
 fn faults(spec: &ScenarioSpec, lines: &mut Vec<String>) {
     for fault in &spec.faults {
         let (at_s, what) = match fault {
-            FaultSpec::NodeLoss { pool, nodes, at_s, .. } => {
-                let fall = if *nodes == 1 { "falls" } else { "fall" };
-                (at_s, format!("{} of {pool} {fall} silent", counted(*nodes, "node")))
-            }
+            FaultSpec::NodeLoss { pool, nodes, at_s, .. } => (at_s, lost_nodes(*nodes, pool)),
             FaultSpec::MetricsOutage { at_s, for_s } => (at_s, format!("no scrape succeeds for {}", span(*for_s))),
-            FaultSpec::PodKill { service, pods, at_s } => {
-                let are = if *pods == 1 { "is" } else { "are" };
-                (at_s, format!("{} of {service} {are} killed", counted(*pods, "pod")))
-            }
+            FaultSpec::PodKill { service, pods, at_s } => (at_s, killed_pods(spec, *pods, service)),
             FaultSpec::Slowdown { service, speed, at_s, for_s } => {
                 (at_s, format!("{service} runs at {speed} of its speed for {}", span(*for_s)))
             }
@@ -234,48 +229,13 @@ fn faults(spec: &ScenarioSpec, lines: &mut Vec<String>) {
     }
 }
 
-fn number_of(count: usize) -> String {
-    u32::try_from(count).map_or_else(|_| count.to_string(), |count| number(f64::from(count)))
+fn lost_nodes(nodes: u32, pool: &str) -> String {
+    format!("{} of {pool} {} silent", count(nodes, "node"), if nodes == 1 { "falls" } else { "fall" })
 }
 
-/// A number as people write it: three digits that count, thousands set apart.
-fn number(value: f64) -> String {
-    if value < 100.0 {
-        let text = format!("{value:.2}");
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Seconds in the largest unit that keeps them short.
-fn span(seconds: f64) -> String {
-    match seconds {
-        s if s >= 7_200.0 => format!("{} h", number(s / 3_600.0)),
-        s if s >= 120.0 => format!("{} min", number(s / 60.0)),
-        s if s >= 1.0 || s == 0.0 => format!("{} s", number(s)),
-        s => format!("{} ms", number(s * 1_000.0)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_spans_are_short() {
-        for (value, text) in [(0.0, "0"), (2.5, "2.5"), (99.999, "100"), (1_234_567.0, "1,234,567"), (100.4, "100")] {
-            assert_eq!(number(value), text);
-        }
-        for (seconds, text) in [(0.12, "120 ms"), (5.0, "5 s"), (119.0, "119 s"), (900.0, "15 min"), (7_200.0, "2 h")] {
-            assert_eq!(span(seconds), text);
-        }
-    }
+fn killed_pods(spec: &ScenarioSpec, pods: u32, service: &str) -> String {
+    let there = spec.services.get(service).map_or(0, |service| service.replicas);
+    let all =
+        if pods > there { format!("; all that are ready, if fewer: it begins with {there}") } else { String::new() };
+    format!("{} of {service} {} killed{all}", count(pods, "pod"), if pods == 1 { "is" } else { "are" })
 }

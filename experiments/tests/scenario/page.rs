@@ -56,6 +56,11 @@ fn what_the_page_shows_works() {
     for block in &whole {
         parse(block, "page").unwrap_or_else(|error| panic!("{error}"));
     }
+    // A piece goes into one of the whole ones.
+    for piece in blocks.iter().filter(|block| !whole.contains(block)) {
+        let fits = whole.iter().any(|block| parse(&format!("{block}\n{piece}"), "page").is_ok());
+        assert!(fits, "no scenario of the page takes:\n{piece}");
+    }
     let first = whole[0];
     let messages = page.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let messages: Vec<&str> = messages.flat_map(str::lines).filter(|line| line.starts_with("mine.toml:")).collect();

@@ -5,6 +5,7 @@ use seatrial_core::time::{Span, Timestamp};
 
 use super::Cluster;
 use super::event::PoolId;
+use super::owner::Owner;
 use super::pods::{Pod, Stage, State};
 use crate::cluster::scheduler::resources::ResourceId;
 use crate::ids::{NodeId, PodId, ServiceId};
@@ -69,7 +70,37 @@ pub struct PoolCounts {
     pub cpu_requested: f64,
 }
 
+/// Pods that are wanted and have found no room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// The service, or the workload that only takes room.
+    pub name: String,
+    /// Pods that are wanted.
+    pub wanted: u32,
+    /// Pods that have found room.
+    pub placed: u32,
+    /// Why the others have not: what the scheduler says of the first of them, or that the quota refuses them.
+    pub reason: String,
+}
+
 impl Cluster {
+    /// Services and workloads of whose pods of the first moment some have found no room, in the order of ids. Of a record these are the
+    /// pods that are alive then. To be asked right after [`start`](Self::start).
+    #[must_use]
+    pub fn shortages(&self) -> Vec<Shortage> {
+        self.owners.iter().filter_map(|owned| self.shortage(owned)).collect()
+    }
+
+    fn shortage(&self, owned: &Owner) -> Option<Shortage> {
+        let alive = |record: &super::owner::Record| record.pods.partition_point(|pod| pod.created <= self.now) as u32;
+        let wanted = owned.record.as_ref().map_or(owned.deployment.replicas, alive);
+        let placed = owned.tally.count(State::Starting) + owned.tally.count(State::Ready);
+        let waiting = owned.pods.iter().map(|slot| self.pods.get(*slot)).find(|pod| pod.stage == Stage::Pending);
+        let refused = || "the quota has no room for another pod".to_owned();
+        let reason = waiting.map_or_else(refused, |pod| self.why_not(pod.template.shape));
+        (placed < wanted).then(|| Shortage { name: owned.name.clone(), wanted, placed, reason })
+    }
+
     /// Node pools, by name in the order of ids.
     pub fn pools(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().flat_map(|nodes| &nodes.pools).map(|pool| pool.name.as_str())

@@ -1,6 +1,5 @@
 //! Nodes, quotas and what takes room; and what recorded inventories say once they are read.
 
-use super::Problem;
 use super::finding::{Findings, INTERVAL, NOT_NEGATIVE, POSITIVE, Range, SECONDS, SHARE};
 use crate::spec::nodes::{ClusterSpec, PoolSpec, WorkloadSpec};
 use crate::spec::{Inputs, ListedNode, ScenarioSpec};
@@ -23,18 +22,17 @@ pub(super) fn check(spec: &ScenarioSpec, found: &mut Findings) {
     }
     controllers(cluster, found);
     let recorded = cluster.pools.values().any(|pool| pool.inventory.is_some());
-    if !recorded && !cluster.pools.is_empty() {
+    // Nodes that cannot be say nothing about what fits on them.
+    if !recorded && !cluster.pools.is_empty() && !found.refused("cluster.pools") {
         let shapes: Vec<ListedNode> = cluster.pools.values().map(shape).collect();
         fitting(spec, &shapes, found);
     }
     quota(spec, cluster, found);
 }
 
-/// What is wrong with `spec` given the recorded inventories in `inputs`; [`super::check`] has found nothing.
-#[must_use]
-pub fn check_inputs(spec: &ScenarioSpec, inputs: &Inputs) -> Vec<Problem> {
-    let mut found = Findings::default();
-    let Some(cluster) = &spec.cluster else { return Vec::new() };
+/// What is wrong given the recorded inventories.
+pub(super) fn check_inputs(spec: &ScenarioSpec, inputs: &Inputs, found: &mut Findings) {
+    let Some(cluster) = &spec.cluster else { return };
     let mut shapes = Vec::new();
     for pool in cluster.pools.values() {
         match pool.inventory.as_ref().and_then(|id| inputs.inventories.get(id)) {
@@ -42,8 +40,7 @@ pub fn check_inputs(spec: &ScenarioSpec, inputs: &Inputs) -> Vec<Problem> {
             None => shapes.push(shape(pool)),
         }
     }
-    fitting(spec, &shapes, &mut found);
-    found.into_problems()
+    fitting(spec, &shapes, found);
 }
 
 const fn shape(pool: &PoolSpec) -> ListedNode {
@@ -76,7 +73,9 @@ fn sizes(at: &str, cluster: &ClusterSpec, pool: &PoolSpec, found: &mut Findings)
     found.count(format!("{at}.cpu_milli"), pool.cpu_milli, 1, 100_000_000);
     found.count(format!("{at}.memory_mib"), pool.memory_mib, 1, 1_000_000_000);
     found.count(format!("{at}.gpus"), pool.gpus, 0, 10_000);
-    found.count(format!("{at}.max"), u64::from(max), 1, MOST_NODES);
+    // Without `max` it is `nodes` that says how many there can be.
+    let most = if pool.max.is_some() { "max" } else { "nodes" };
+    found.count(format!("{at}.{most}"), u64::from(max), 1, MOST_NODES);
     found.must(pool.min <= max, format!("{at}.min"), pool.min, format!("at most max = {max}"));
     found.must(pool.nodes <= max, format!("{at}.nodes"), pool.nodes, format!("at most max = {max}"));
     let grows = max <= pool.nodes || cluster.autoscaler.is_some();

@@ -1,8 +1,8 @@
 //! Faults: within the scenario, and of something that is there.
 
-use super::finding::{Findings, POSITIVE_SECONDS, Range, SECONDS};
-use crate::spec::ScenarioSpec;
+use super::finding::{Findings, POSITIVE_SECONDS, Range, SECONDS, grouped};
 use crate::spec::faults::FaultSpec;
+use crate::spec::{ScenarioSpec, ServiceSpec};
 
 pub(super) fn check(spec: &ScenarioSpec, found: &mut Findings) {
     for (index, fault) in spec.faults.iter().enumerate() {
@@ -31,8 +31,9 @@ fn of_kind(at: &str, spec: &ScenarioSpec, fault: &FaultSpec, found: &mut Finding
             found.number(format!("{at}.for_s"), *for_s, POSITIVE_SECONDS);
         }
         FaultSpec::PodKill { service, pods, .. } => {
-            found.one_of(format!("{at}.service"), service, services());
-            found.count(format!("{at}.pods"), u64::from(*pods), 1, 100_000);
+            if found.one_of(format!("{at}.service"), service, services()) {
+                pod_kill(at, spec, (service, *pods), found);
+            }
         }
         FaultSpec::Slowdown { service, speed, for_s, .. } => {
             found.one_of(format!("{at}.service"), service, services());
@@ -41,6 +42,12 @@ fn of_kind(at: &str, spec: &ScenarioSpec, fault: &FaultSpec, found: &mut Finding
             found.number(format!("{at}.for_s"), *for_s, POSITIVE_SECONDS);
         }
     }
+}
+
+fn pod_kill(at: &str, spec: &ScenarioSpec, (service, pods): (&str, u32), found: &mut Findings) {
+    let most = spec.services.get(service).map_or(0, ServiceSpec::most_replicas);
+    let allowed = format!("1 to {}, the most replicas that `{service}` can have", grouped(u64::from(most)));
+    found.must((1..=most).contains(&pods), format!("{at}.pods"), pods, allowed);
 }
 
 fn node_loss(at: &str, spec: &ScenarioSpec, (pool, nodes): (&str, u32), found: &mut Findings) {
@@ -56,6 +63,6 @@ fn node_loss(at: &str, spec: &ScenarioSpec, (pool, nodes): (&str, u32), found: &
         Some(_) => u32::MAX,
         None => pool.max.unwrap_or(pool.nodes).max(pool.nodes),
     });
-    let allowed = format!("1 to {most}, the most nodes that the pool can have");
+    let allowed = format!("1 to {}, the most nodes that the pool can have", grouped(u64::from(most)));
     found.must((1..=most).contains(&nodes), format!("{at}.nodes"), nodes, allowed);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::Problem;
-use crate::spec::{Distribution, nearest};
+use crate::spec::{Distribution, nearest, wording};
 
 /// Seconds beyond this (three years) are a mistake; virtual time would hold them.
 pub(super) const MOST_SECONDS: f64 = 1e8;
@@ -44,7 +44,7 @@ impl Findings {
     }
 
     pub(super) fn refuse(&mut self, key: impl Into<String>, got: impl Display, allowed: impl Into<String>) {
-        let problem = Problem { key: key.into(), got: got.to_string(), allowed: allowed.into() };
+        let problem = Problem { key: key.into(), got: readable(got.to_string()), allowed: allowed.into() };
         // A number that is not one breaks several rules; the first says enough.
         if !self.problems.iter().any(|known| known.key == problem.key && known.got == problem.got) {
             self.problems.push(problem);
@@ -88,7 +88,8 @@ impl Findings {
             && !name.starts_with('-')
             && !name.ends_with('-');
         let allowed = "1 to 63 lowercase letters, digits and `-`, with a letter or digit at both ends";
-        self.must(fits, key, format!("`{name}`"), allowed);
+        let got = if name.is_empty() { "empty".to_owned() } else { wording::quoted(name) };
+        self.must(fits, key, got, allowed);
     }
 
     /// A name that must be one of `known`.
@@ -101,8 +102,18 @@ impl Findings {
         if known.clone().any(|candidate| candidate == name) {
             return true;
         }
-        self.refuse(key, format!("`{name}`"), listed(name, known));
+        self.refuse(key, wording::quoted(name), listed(name, known));
         false
+    }
+
+    /// The means of distributions that are spread down to 0 must themselves be above it.
+    fn above_zero(&mut self, key: String, value: f64, range: Range) {
+        if range.low > 0.0 {
+            self.number(key, value, range);
+            return;
+        }
+        let allowed = range.text.replacen("0 to", "above 0 and at most", 1);
+        self.must(value >= 1e-9 && value <= range.high, key, value, allowed);
     }
 
     /// A random quantity all of whose values are within `range`.
@@ -112,10 +123,10 @@ impl Findings {
                 self.number(format!("{key}.constant"), *value, range);
             }
             Distribution::Exponential { mean } => {
-                self.number(format!("{key}.exponential.mean"), *mean, above_zero(range));
+                self.above_zero(format!("{key}.exponential.mean"), *mean, range);
             }
             Distribution::Lognormal { median, sigma } => {
-                self.number(format!("{key}.lognormal.median"), *median, above_zero(range));
+                self.above_zero(format!("{key}.lognormal.median"), *median, range);
                 self.number(format!("{key}.lognormal.sigma"), *sigma, Range { low: 0.0, high: 5.0, text: "0 to 5" });
             }
             Distribution::Uniform { low, high } => {
@@ -132,24 +143,32 @@ impl Findings {
     }
 }
 
-/// The means of distributions that are spread down to 0 must themselves be above it.
-fn above_zero(range: Range) -> Range {
-    if range.low > 0.0 { range } else { Range { low: 1e-9, text: "above 0 and within the range of the key", ..range } }
+/// A number, which nobody counts the digits of.
+fn written(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1e15 || size > 0.0 && size < 1e-6 { format!("{value:e}") } else { value.to_string() }
+}
+
+/// Long numbers by their exponent; everything else as it is.
+fn readable(got: String) -> String {
+    got.parse::<f64>().map_or(got, written)
 }
 
 /// The known names, the nearest to `name` first.
-fn listed<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let names = nearest::first(name, known);
+fn listed<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = nearest::of(name, known.clone());
+    let meant = near.map_or_else(String::new, |near| format!("; did you mean {}?", wording::quoted(near)));
+    let names: Vec<String> = nearest::first(name, known).into_iter().map(wording::short).collect();
     match names.as_slice() {
         [] => "the name of something that is there; nothing of that kind is".to_owned(),
         [only] => format!("`{only}`, the only one there is"),
-        few if few.len() <= MOST_NAMES => format!("one of {}", few.join(", ")),
-        many => format!("one of {} or {} more", many[..MOST_NAMES].join(", "), many.len() - MOST_NAMES),
+        few if few.len() <= MOST_NAMES => format!("one of {}{meant}", few.join(", ")),
+        many => format!("one of {} or {} more{meant}", many[..MOST_NAMES].join(", "), many.len() - MOST_NAMES),
     }
 }
 
 /// A number with its thousands set apart.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -53,7 +53,7 @@ fn service(at: &str, service: &ServiceSpec, found: &mut Findings) {
     let got = service.concurrency.map_or_else(|| "absent".to_owned(), |concurrency| concurrency.to_string());
     only(found, workers, format!("{at}.concurrency"), got, "at most cores and 1,024 (each worker has a core)");
     let shared = service.balancing == Balancing::Shared;
-    only(found, shared, format!("{at}.balancing"), "something else", "\"shared\"");
+    only(found, shared, format!("{at}.balancing"), format!("`{}`", service.balancing.word()), "\"shared\"");
     only(found, service.drops_expired, format!("{at}.drops_expired"), false, "true");
     only(found, !service.holds_worker, format!("{at}.holds_worker"), true, "false");
     for (index, call) in service.calls.iter().enumerate() {

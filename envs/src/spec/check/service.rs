@@ -8,6 +8,8 @@ use crate::spec::pod::{AmountSpec, PodSpec, RolloutSpec};
 use crate::spec::service::{AutoscalingSpec, ServiceSpec};
 use crate::spec::traffic::SourceSpec;
 
+/// Cores of a pod.
+const CORES: Range = Range { low: 0.001, high: 10_000.0, text: "0.001 to 10,000: without cores a pod serves nobody" };
 /// Most pods of a service.
 const MOST_PODS: u64 = 100_000;
 
@@ -29,8 +31,7 @@ pub(super) fn check(spec: &ScenarioSpec, found: &mut Findings) {
 }
 
 fn serving(at: &str, spec: &ScenarioSpec, service: &ServiceSpec, found: &mut Findings) {
-    let cores = Range { low: 0.001, high: 10_000.0, text: "0.001 to 10,000: without cores a pod serves nobody" };
-    found.number(format!("{at}.cores"), service.cores, cores);
+    found.number(format!("{at}.cores"), service.cores, CORES);
     if let Some(concurrency) = service.concurrency {
         let allowed = "1 to 1,000,000 (leave it out for any number): a pod that serves none at once has no capacity";
         found.must((1..=1_000_000).contains(&concurrency), format!("{at}.concurrency"), concurrency, allowed);
@@ -59,7 +60,8 @@ fn pod(at: &str, service: &ServiceSpec, found: &mut Findings) {
     let at = format!("{at}.pod");
     limits(&at, pod, found);
     let milli = f64::from(pod.cpu_limit_milli);
-    let fits = service.cores * 1_000.0 <= milli * (1.0 + 1e-9) || !service.cores.is_finite();
+    // A number of cores that cannot be says nothing about the limit.
+    let fits = service.cores * 1_000.0 <= milli * (1.0 + 1e-9) || service.cores.is_nan() || service.cores > CORES.high;
     let allowed = format!("at least 1,000 × cores = {}: a pod cannot use more than its limit", service.cores * 1_000.0);
     found.must(fits, format!("{at}.cpu_limit_milli"), pod.cpu_limit_milli, allowed);
     found.number(format!("{at}.memory_base_mib"), pod.memory_base_mib, NOT_NEGATIVE);

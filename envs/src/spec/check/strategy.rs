@@ -3,10 +3,12 @@
 use seatrial_core::scaling::config::ConfigError;
 use seatrial_core::scaling::forecasters::FORECASTERS;
 use seatrial_core::scaling::policies::{Ingredients, POLICIES};
+use serde_json::Value;
 
 use super::finding::Findings;
 use crate::spec::ScenarioSpec;
 use crate::spec::service::{AutoscalingSpec, ServiceSpec};
+use crate::spec::wording::{self, Unknown};
 
 /// What the keys of its problems have in common.
 pub(super) const KEY: &str = ".autoscaling.strategy";
@@ -47,12 +49,47 @@ fn refuse(key: &str, scaling: &AutoscalingSpec, error: &ConfigError, found: &mut
         ConfigError::Range { id, key: inner, got, allowed } => {
             found.refuse(format!("{}.{inner}", part(id)), got, *allowed);
         }
-        ConfigError::Shape { id, detail } => found.refuse(part(id), "not a configuration of it", detail.as_str()),
+        ConfigError::Shape { id, detail } => {
+            let forecaster = scaling.strategy.forecaster.as_ref().filter(|choice| choice.id == *id);
+            let config = &forecaster.unwrap_or(&scaling.strategy.policy).config;
+            misshapen(&part(id), (id, config), detail, found);
+        }
         ConfigError::Missing { id, what } => {
             let allowed = format!("one that gets what it needs: `{id}` needs {what}");
             let name = format!("`{}`", scaling.strategy.policy.id);
             found.refuse(format!("{key}.policy.id"), name, allowed);
         }
         other => found.refuse(key, "impossible", format!("such as the core accepts: {other}")),
+    }
+}
+
+/// A configuration with a key or a value that its reader does not take.
+fn misshapen(at: &str, (id, config): (&str, &Value), detail: &str, found: &mut Findings) {
+    if let Some(unknown) = Unknown::field(detail) {
+        let inner = path_of(config, unknown.word).unwrap_or_else(|| format!(".{}", unknown.word));
+        found.refuse(
+            format!("{at}{inner}"),
+            format!("no key of `{id}`"),
+            format!("one that it has; {}", unknown.hint()),
+        );
+        return;
+    }
+    let said = wording::reworded(detail);
+    found.refuse(
+        at,
+        format!("no configuration of `{id}`"),
+        format!("one that it can read: there is a value that {said}"),
+    );
+}
+
+/// Where a key stands in a configuration: `.schedules[0].start`.
+fn path_of(config: &Value, key: &str) -> Option<String> {
+    match config {
+        Value::Object(table) if table.contains_key(key) => Some(format!(".{key}")),
+        Value::Object(table) => table.iter().find_map(|(name, value)| Some(format!(".{name}{}", path_of(value, key)?))),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| Some(format!("[{index}]{}", path_of(item, key)?)))
+        }
+        _ => None,
     }
 }

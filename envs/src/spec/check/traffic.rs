@@ -1,9 +1,9 @@
 //! Sources of requests and their classes.
 
 use super::finding::{Findings, POSITIVE, POSITIVE_SECONDS, RATE, Range, SECONDS};
-use crate::spec::ScenarioSpec;
 use crate::spec::distribution::Distribution;
 use crate::spec::traffic::{ClassSpec, SourceSpec};
+use crate::spec::{Inputs, ScenarioSpec, SourceLoad};
 
 /// How far the sum of shares may be from 1: seven digits were written.
 const SHARE_SUM: f64 = 1e-6;
@@ -17,6 +17,28 @@ pub(super) fn check(spec: &ScenarioSpec, found: &mut Findings) {
         source(&format!("{at}.source"), spec, &traffic.source, found);
         classes(&at, &traffic.classes, &traffic.source, found);
     }
+}
+
+/// The bound of generators holds for recorded rates too, before the start as well: they are an autoscaler's history.
+pub(super) fn check_loads(spec: &ScenarioSpec, inputs: &Inputs, found: &mut Findings) {
+    for (index, (traffic, load)) in spec.traffic.iter().zip(&inputs.loads).enumerate() {
+        let SourceLoad::Rates(load) = load else { continue };
+        let key = match traffic.source {
+            SourceSpec::Trace { .. } => format!("traffic[{index}].source.trace.id"),
+            _ => format!("traffic[{index}].source"),
+        };
+        let all = load.rates_per_s().iter().chain(load.past_rates_per_s());
+        let most = all.copied().fold(0.0, f64::max);
+        let got = format!("a load of up to {} requests per second", rounded(most));
+        // A generator at its bound may miss it by the rounding of its integral.
+        let allowed = "at most 1,000,000 per second, before the start too: scale it with peak_per_s";
+        found.must(most <= RATE.high * (1.0 + 1e-9), key, got, allowed);
+    }
+}
+
+/// Three digits say enough of a number beyond all bounds.
+fn rounded(rate: f64) -> String {
+    if rate < 1e15 { rate.ceil().to_string() } else { format!("{rate:.2e}") }
 }
 
 fn source(at: &str, spec: &ScenarioSpec, source: &SourceSpec, found: &mut Findings) {
@@ -41,6 +63,9 @@ fn source(at: &str, spec: &ScenarioSpec, source: &SourceSpec, found: &mut Findin
             let above = !fits || amplitude_per_s <= mean_per_s;
             let allowed = "at most mean_per_s: a rate cannot be negative";
             found.must(above, format!("{at}.sine.amplitude_per_s"), amplitude_per_s, allowed);
+            let crest = !fits || !above || mean_per_s + amplitude_per_s <= RATE.high;
+            let allowed = "lower: mean and amplitude together are at most 1,000,000 per second";
+            found.must(crest, format!("{at}.sine.amplitude_per_s"), amplitude_per_s, allowed);
             let period = Range { low: 1.0, text: "1 to 100,000,000 seconds", ..POSITIVE_SECONDS };
             found.number(format!("{at}.sine.period_s"), *period_s, period);
         }

@@ -82,7 +82,13 @@ prop_compose! {
             "client": { "timeout_s": timeout_s, "retries": retries }, "metrics": { "jitter": jitter },
         });
         let on_nodes = |fault: &Value| nodes.is_some() || fault["kind"] != "node-loss";
-        tables["faults"] = faults.into_iter().filter(on_nodes).collect();
+        // No more pods can be killed than there can be.
+        let kills = |fault: &Value| {
+            let service = &tables["services"][fault["service"].as_str().unwrap_or_default()];
+            fault["kind"] != "pod-kill" || service["replicas"].as_u64() > Some(1) || service["autoscaling"].is_object()
+        };
+        let faults: Value = faults.into_iter().filter(on_nodes).filter(kills).collect();
+        tables["faults"] = faults;
         if let Some(nodes) = nodes {
             let pool = json!({
                 "nodes": nodes, "cpu_milli": 4_000, "memory_mib": 8_192, "max": nodes + 2,

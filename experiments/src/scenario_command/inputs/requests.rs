@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use seatrial_core::time::{Span, Timestamp};
+use seatrial_datasets::Kind;
+use seatrial_datasets::reader::inspect;
 use seatrial_datasets::recorded::{Recorded, read_columns};
+use seatrial_envs::spec::wording::quoted;
 use seatrial_envs::spec::{ListedPod, ListedRequest};
 
 use super::rows::{at_least_zero, small};
@@ -31,6 +34,7 @@ impl Sources<'_> {
         let key = format!("{at}.id");
         let rows = self.rows(&key, id, &REQUEST_COLUMNS)?;
         let moments = moments(&rows, &key, from)?;
+        self.are_events(&key, id)?;
         let end = Timestamp::ZERO + self.duration;
         if moments.iter().max().is_none_or(|last| *last < end) {
             let there_s = moments.iter().max().map_or(0.0, |last| last.since(Timestamp::ZERO).as_secs_f64()).max(0.0);
@@ -50,6 +54,20 @@ impl Sources<'_> {
             .collect();
         requests.sort_by_key(|request| request.at);
         Ok(requests.into())
+    }
+
+    /// Rows of another kind are not single requests, however many there are.
+    fn are_events(&self, key: &str, id: &str) -> Result<(), Refusal> {
+        let kind = inspect(&self.file(key, id)?).map_err(|error| Refusal::new(key, error))?;
+        if kind == Kind::Event {
+            return Ok(());
+        }
+        let detail = format!(
+            "names {}, a trace of kind `{kind}`: its rows are values over time, not single requests; write source = {{ trace = {{ \
+             id = … }} }}",
+            quoted(id)
+        );
+        Err(Refusal::new(key, detail))
     }
 
     /// The pods of the record called `id` that exist within the scenario, in order of creation.

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use seatrial_core::time::{Span, Timestamp};
 use seatrial_datasets::trace::Series;
-use seatrial_datasets::{Kind, Locator, Trace};
+use seatrial_datasets::{Kind, Locator, Trace, TraceError};
 use seatrial_envs::load::{EpisodeLoad, LONGEST_HISTORY};
+use seatrial_envs::spec::wording::printable;
 
 use super::{Refusal, Sources};
 
@@ -25,7 +26,7 @@ impl Sources<'_> {
     pub(super) fn rates(&self, at: &str, part: &Part<'_>) -> Result<EpisodeLoad, Refusal> {
         let id = format!("{at}.id");
         self.find(&id, part.id)?;
-        let trace = Locator::new(self.folders.to_vec()).open(part.id).map_err(|error| Refusal::new(&id, error))?;
+        let trace = Locator::new(self.folders.to_vec()).open(part.id).map_err(|error| unusable(&id, &error))?;
         let trace = if trace.kind == Kind::Event { binned(&trace, &id)? } else { trace };
         let key = if part.series.is_some() { format!("{at}.series") } else { id };
         let series = trace.series(part.series).map_err(|error| Refusal::new(key.as_str(), error))?;
@@ -69,6 +70,33 @@ impl Sources<'_> {
             return Err(Refusal::new(from_key, detail));
         }
         Ok(start..start + needed)
+    }
+}
+
+/// How the values of the trace called `id` become requests per second; `None` where it cannot be read.
+pub(super) fn described(locator: &Locator, id: &str, peak_per_s: Option<f64>) -> Option<String> {
+    let trace = locator.open(id).ok()?;
+    let unit = if trace.unit.is_empty() { "no unit".to_owned() } else { format!("unit `{}`", printable(&trace.unit)) };
+    let read = match trace.kind {
+        Kind::Gauge => format!("a gauge ({unit}): ITS LEVEL IS TAKEN FOR REQUESTS PER SECOND"),
+        Kind::Rate => format!("counts per bin ({unit})"),
+        Kind::Event => format!("events ({unit}), counted by the minute"),
+    };
+    let scaled = if peak_per_s.is_some() { ", scaled to the peak" } else { "" };
+    Some(format!("recorded as {read}{scaled}"))
+}
+
+/// What is no load over time is not to be repaired as one.
+fn unusable(key: &str, error: &TraceError) -> Refusal {
+    match error {
+        TraceError::Unsorted { row, .. } => {
+            let detail = format!(
+                "is no load over time: its row {row} does not come after the one before it. Rows of a load have ascending timestamps; \
+                 single values, such as start-up times, are for {{ sampled = {{ trace = … }} }}"
+            );
+            Refusal::new(key, detail)
+        }
+        other => Refusal::new(key, other),
     }
 }
 

@@ -67,6 +67,28 @@ fn what_does_not_fit_at_the_first_moment_is_pending() {
     assert_eq!(created, Timestamp::ZERO);
 }
 
+/// A node holds four of these pods; then the quota holds three.
+#[test]
+fn the_pods_of_the_first_moment_that_find_no_room_are_told_with_the_reason() {
+    let mut spec = on_nodes(5, 1);
+    spec["cluster"]["quota"] = json!({ "pods": 6 });
+    let mut other = spec["services"]["web"].clone();
+    other["replicas"] = json!(2);
+    spec["services"]["zapi"] = other;
+    let rig = Rig::new(&spec);
+    let said = |short: Shortage| (short.name, short.wanted, short.placed, short.reason);
+    let all: Vec<_> = rig.cluster.shortages().into_iter().map(said).collect();
+    let (full, quota) = ("0/1 nodes are available: 1 Insufficient cpu.", "the quota has no room for another pod");
+    let expected = [("web", 5, 4, full), ("zapi", 2, 0, full)]
+        .map(|(name, wanted, placed, reason)| (name.to_owned(), wanted, placed, reason.to_owned()));
+    assert_eq!(all, expected);
+    spec["cluster"]["quota"] = json!({ "pods": 3 });
+    let all: Vec<_> = Rig::new(&spec).cluster.shortages().into_iter().map(said).collect();
+    assert_eq!(all[0], ("web".to_owned(), 5, 3, quota.to_owned()));
+    assert_eq!(all[1], ("zapi".to_owned(), 2, 0, quota.to_owned()));
+    assert_eq!(Rig::new(&on_nodes(4, 1)).cluster.shortages(), []);
+}
+
 #[test]
 fn a_quota_refuses_pods_until_something_ends() {
     let mut spec = on_nodes(2, 4);

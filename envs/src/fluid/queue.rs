@@ -154,6 +154,12 @@ impl Waiting {
         (kept > 0.0 && self.spare > 0.0).then(|| kept / self.spare)
     }
 
+    /// Seconds until no more fit into the queue, if it grows and some still do.
+    pub(crate) fn full_in_s(&self, world: &World, backlog: f64) -> Option<f64> {
+        let room = world.longest_queue(self.capacity) - backlog;
+        (room > 0.0 && self.spare < 0.0).then(|| room / -self.spare)
+    }
+
     /// The distribution of the time from arrival to completion without backlog, below capacity: P(T > t), of M/M/c for exponential work.
     fn stays_longer(&self, world: &World, work: &Work, seconds: f64) -> f64 {
         if let Some(quantiles) = work.quantiles() {

@@ -28,6 +28,7 @@ pub mod graph;
 mod inputs;
 pub mod lower;
 pub mod nearest;
+pub mod never;
 pub mod nodes;
 pub mod pod;
 pub mod service;
@@ -112,7 +113,9 @@ pub enum KernelChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SloSpec {
-    /// Longest time in seconds that a good request waits for a worker of the entry service (protocol P1: 0.12).
+    /// Longest time in seconds that a good request waits for a worker of the entry service (protocol P1: 0.12); `inf`: any time.
+    #[serde(with = "never")]
+    #[schemars(with = "Option<f64>")]
     pub wait_s: Option<f64>,
     /// Longest time in seconds from the client's first try to the answer.
     pub latency_s: Option<f64>,

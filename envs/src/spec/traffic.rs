@@ -105,7 +105,9 @@ pub struct ClassSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientSpec {
-    /// Seconds after which a client gives a try up; absent: it waits for ever.
+    /// Seconds after which a client gives a try up; `inf`: it waits for ever.
+    #[serde(with = "super::never")]
+    #[schemars(with = "Option<f64>")]
     pub timeout_s: Option<f64>,
     /// Retries; absent: none.
     pub retries: Option<RetrySpec>,

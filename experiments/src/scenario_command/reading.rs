@@ -7,7 +7,7 @@ mod shape;
 
 use std::path::Path;
 
-use seatrial_envs::spec::{Problem, ScenarioSpec, check, wording};
+use seatrial_envs::spec::{Problem, ScenarioSpec, check, never, wording};
 use toml::de::{DeTable, Deserializer};
 
 use super::document::Document;
@@ -70,7 +70,8 @@ fn read(path: &Path) -> Result<String> {
 pub fn parse(text: &str, origin: &str) -> Result<ScenarioSpec> {
     let root = DeTable::parse(text).map_err(|error| refused(origin, &[shape::not_toml(text, origin, &error)]))?;
     let document = Document::new(text, root.get_ref().clone());
-    let infinite = document.not_finite();
+    let mut infinite = document.not_finite();
+    infinite.retain(|(key, got)| got != "inf" || !never::KEYS.contains(&key.as_str()));
     if !infinite.is_empty() {
         let line =
             |(key, got): &(String, String)| located(&document, origin, key, &format!("is {got}, must be finite"));

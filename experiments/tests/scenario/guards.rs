@@ -75,7 +75,7 @@ fn shapes() {
             "did you mean `least-request`?",
         ),
         (WEB, "target = 60.0", "target = nan", "services.web.autoscaling.strategy.policy.config.target", "finite"),
-        (WEB, "wait_s = 0.12", "wait_s = inf", "slo.wait_s", "finite"),
+        (WEB, "wait_s = 0.12", "wait_s = -inf", "slo.wait_s", "finite"),
     ]);
     let error = parse("name = \"a\"\nname = \"b\"\n", "s.toml").unwrap_err().to_string();
     assert!(error.starts_with("s.toml:2:1: not TOML: "), "{error}");

@@ -211,3 +211,19 @@ fn names_are_found_shortened_and_shown_as_they_are() {
         assert!(error.chars().all(harmless), "{error:?}");
     }
 }
+
+/// Defaults of some seconds can be taken back: clients wait for ever, and no wait is too long. It survives writing and reading.
+#[test]
+fn inf_says_never() {
+    let text = gallery(WEB).replacen("wait_s = 0.12", "wait_s = inf\nlatency_s = 2.0", 1);
+    let with = |timeout: &str| text.replacen("timeout_s = 5.0", &format!("timeout_s = {timeout}"), 1);
+    let spec = parse(&with("inf"), "s.toml").unwrap();
+    assert_eq!((spec.client.timeout_s, spec.slo.wait_s), (None, None));
+    let again: seatrial_envs::spec::ScenarioSpec =
+        serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
+    assert_eq!(again, spec);
+    for word in ["-inf", "nan", "0.0"] {
+        let error = parse(&with(word), "s.toml").unwrap_err().to_string();
+        assert!(error.contains("client.timeout_s"), "{error}");
+    }
+}

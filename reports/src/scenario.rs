@@ -49,6 +49,8 @@ pub struct ScenarioRun {
     pub decisions: Vec<Decision>,
     /// What is to be known to read the page right; text in backticks is code.
     pub notes: Vec<String>,
+    /// How far the numbers spread over further seeds, a line each; empty if there were none.
+    pub spread: Vec<String>,
     /// How to make it again.
     pub provenance: Vec<Fact>,
 }
@@ -80,6 +82,9 @@ pub struct Conservation {
     /// Where they went, each once: answered, failed, under way, and whatever else the kernel knows.
     pub ends: Vec<EndCount>,
 }
+
+/// Name of the requests that the end of a run found on their way.
+pub const UNDER_WAY: &str = "under way";
 
 /// How many requests ended in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,7 +27,7 @@ use seatrial_envs::world::Options;
 use seatrial_envs::world::log::{LogLevel, LogRow};
 use seatrial_reports::scenario::ScenarioRun;
 
-use self::draft::Draft;
+use self::draft::{Claim, Draft};
 use super::arguments::LogWord;
 use super::outcome::{Quantiles, ScenarioSummary};
 use super::{LoadedScenario, ScenarioRunArgs, inputs, load};
@@ -43,27 +43,51 @@ pub(super) fn run(arguments: &ScenarioRunArgs, shell: &Shell) -> Result<()> {
     loaded.spec.seed = arguments.seed.unwrap_or(loaded.spec.seed);
     check_log(&loaded.spec, arguments.log)?;
     let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/scenario-{}", loaded.spec.name)));
-    draft::check(&folder, &loaded.text, &loaded.spec, arguments.force)?;
+    let draft = Draft::new(claim(&folder, &loaded, arguments))?;
     let inputs = inputs::read(&loaded, &shell.trace_folders)?;
-    let draft = Draft::new(&folder)?;
-    let summary = match loaded.spec.kernel {
-        KernelChoice::Events => events(&loaded, &inputs, (arguments.log, shell), draft.path())?,
-        KernelChoice::Fluid => flow(&loaded, &inputs, draft.path())?,
+    let mut played = match loaded.spec.kernel {
+        KernelChoice::Events => events(&loaded, &inputs, arguments.log, shell)?,
+        KernelChoice::Fluid => flow(&loaded, &inputs)?,
     };
-    tell_summary(&summary);
+    tell_summary(&played.summary);
     if let Some(seeds) = arguments.seeds {
-        let accounts = seeds::run(&loaded, &inputs, shell, (&summary, seeds.get()))?;
-        write_atomic(&draft.path().join("seeds.csv"), seeds::csv(&accounts).as_bytes())?;
-        seeds::lines(&accounts).iter().for_each(|line| say!("{line}"));
+        let accounts = seeds::run(&loaded, &inputs, shell, (&played.summary, seeds.get()))?;
+        write_atomic(&draft.path().join(draft::SEEDS), seeds::csv(&accounts).as_bytes())?;
+        played.page.spread = seeds::lines(&accounts);
+        played.page.spread.iter().for_each(|line| say!("{line}"));
     }
-    write_atomic(&draft.path().join("scenario.toml"), loaded.text.as_bytes())?;
-    write_json(&draft.path().join("summary.json"), &summary)?;
+    write(&loaded, &played, draft.path())?;
     draft.install()?;
     say!("{}", folder.join("summary.json").display());
-    if folder.join("report").is_dir() {
-        say!("{}", folder.join("report").join("index.html").display());
-    }
+    say!("{}", folder.join("report").join("index.html").display());
     Ok(())
+}
+
+fn claim(folder: &Path, loaded: &LoadedScenario, arguments: &ScenarioRunArgs) -> Claim {
+    let asked = [(draft::SEEDS, arguments.seeds.is_some()), (draft::LOG, arguments.log != LogWord::Off)];
+    Claim {
+        folder: folder.to_owned(),
+        text: loaded.text.clone(),
+        seed: loaded.spec.seed,
+        writes: asked.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| name).collect(),
+        force: arguments.force,
+    }
+}
+
+/// A run before it is written.
+struct Played {
+    summary: ScenarioSummary,
+    page: ScenarioRun,
+    log: Vec<LogRow>,
+}
+
+fn write(loaded: &LoadedScenario, played: &Played, folder: &Path) -> Result<()> {
+    write_timeline(folder, &played.page)?;
+    if !played.log.is_empty() {
+        write_log(folder, &loaded.spec, &played.log)?;
+    }
+    write_atomic(&folder.join("scenario.toml"), loaded.text.as_bytes())?;
+    write_json(&folder.join("summary.json"), &played.summary)
 }
 
 /// The fluid kernel follows no request and has no log.
@@ -77,12 +101,7 @@ fn check_log(spec: &ScenarioSpec, log: LogWord) -> Result<()> {
     })
 }
 
-fn events(
-    loaded: &LoadedScenario,
-    inputs: &Inputs,
-    (log, shell): (LogWord, &Shell),
-    folder: &Path,
-) -> Result<ScenarioSummary> {
+fn events(loaded: &LoadedScenario, inputs: &Inputs, log: LogWord, shell: &Shell) -> Result<Played> {
     let spec = &loaded.spec;
     let log = match log {
         LogWord::Off => LogLevel::Off,
@@ -91,20 +110,17 @@ fn events(
     };
     let options = Options { timeline: Some(interval(spec)), log, decisions: true, ..Options::default() };
     let outcome = play::events(loaded, spec, inputs, &options, shell)?;
-    if let Some(timeline) = &outcome.timeline {
-        write_timeline(folder, &report::of_events(loaded, &outcome, timeline))?;
-    }
-    if !outcome.log.is_empty() {
-        write_log(folder, spec, &outcome.log)?;
-    }
-    Ok(ScenarioSummary::of_events(spec, &outcome))
+    let nothing = || ExperimentError::Report("there is no timeline, although one was asked for: a bug".to_owned());
+    let timeline = outcome.timeline.as_ref().ok_or_else(nothing)?;
+    let (summary, page) = (ScenarioSummary::of_events(spec, &outcome), report::of_events(loaded, &outcome, timeline));
+    Ok(Played { summary, page, log: outcome.log })
 }
 
-fn flow(loaded: &LoadedScenario, inputs: &Inputs, folder: &Path) -> Result<ScenarioSummary> {
+fn flow(loaded: &LoadedScenario, inputs: &Inputs) -> Result<Played> {
     let options = AppOptions { timeline: Some(interval(&loaded.spec)), decisions: true };
     let outcome = play::flow(loaded, &loaded.spec, inputs, &options)?;
-    write_timeline(folder, &report::of_flow(loaded, &outcome))?;
-    Ok(ScenarioSummary::of_flow(&loaded.spec, &outcome))
+    let summary = ScenarioSummary::of_flow(&loaded.spec, &outcome);
+    Ok(Played { summary, page: report::of_flow(loaded, &outcome), log: Vec::new() })
 }
 
 /// The scrape interval, doubled until the timeline is short enough.
@@ -132,7 +148,7 @@ fn write_timeline(folder: &Path, run: &ScenarioRun) -> Result<()> {
 }
 
 fn write_log(folder: &Path, spec: &ScenarioSpec, log: &[LogRow]) -> Result<()> {
-    let path = folder.join("log.parquet");
+    let path = folder.join(draft::LOG);
     let table = tables::of_log(spec, log).map_err(|error| unwritten(&path)(&error))?;
     write_parquet(&path, &table)
 }
@@ -160,7 +176,22 @@ fn tell_summary(summary: &ScenarioSummary) {
         total.changes,
         total.j
     );
-    for (kind, count) in &summary.marks {
-        say!("{kind:<12} {count}");
+    if let Some(line) = unanswered(summary) {
+        say!("{line}");
     }
+    if !summary.marks.is_empty() {
+        let marks: Vec<String> = summary.marks.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        say!("happened     {}: see the page", marks.join(", "));
+    }
+}
+
+/// Requests that the end of the run found under way, where they are one in a thousand: nobody knows yet whether they are bad.
+fn unanswered(summary: &ScenarioSummary) -> Option<String> {
+    let count = summary.conservation.as_ref();
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests, for people to read")]
+    let (left, offered) = count.map_or((summary.total.left_over, summary.total.requests), |count| {
+        (count.under_way as f64, count.offered as f64)
+    });
+    let share = left / offered;
+    (share >= 0.001).then(|| format!("unanswered   {left:.0} ({:.2} %) when the run ended, bad or not", 100.0 * share))
 }

@@ -139,7 +139,8 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         return;
     }
     let usable = service.concurrency.map_or(service.cores, |concurrency| service.cores.min(f64::from(concurrency)));
-    let needed = (demand.cores / usable).ceil();
+    let speed = node_speed(spec, inputs);
+    let needed = (demand.cores / (usable * speed)).ceil();
     let enough = match (needed <= f64::from(service.replicas), needed <= f64::from(most)) {
         (true, _) => "enough from the start",
         (false, true) => "more than at the start, within its bounds",
@@ -151,6 +152,7 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         number(demand.cores),
         if needed == 1.0 { "1 pod".to_owned() } else { format!("{} pods", number(needed)) },
     ));
+    lines.extend(not_counted(spec, service, speed).into_iter().map(|what| format!("          {what}")));
     let busy = demand.cores / f64::from(service.replicas.max(1));
     lines.extend(memory(service, busy).map(|memory| format!("          {memory}")));
     let reaches = |source: &TrafficSpec| expected_calls(spec, &source.service).contains_key(name.as_str());
@@ -158,6 +160,33 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
     if service.token_cost.is_some() && !sources.any(|(source, load)| has_tokens(source, load)) {
         lines.push("          ITS `token_cost` COUNTS NOTHING: no request that reaches it has tokens".to_owned());
     }
+}
+
+/// Mean speed of the nodes that pods may be on; 1 where there are none.
+fn node_speed(spec: &ScenarioSpec, inputs: &Inputs) -> f64 {
+    let pools = spec.cluster.iter().flat_map(|cluster| cluster.pools.values());
+    let (mut nodes, mut speed) = (0.0, 0.0);
+    for pool in pools {
+        let count = f64::from(pool.nodes.max(1));
+        nodes += count;
+        speed += count * Sampler::new(&pool.speed, inputs).map_or(1.0, |sampler| sampler.mean());
+    }
+    if nodes > 0.0 && speed > 0.0 { speed / nodes } else { 1.0 }
+}
+
+/// What the line about a service's capacity takes into account in an unusual way, or not at all.
+fn not_counted(spec: &ScenarioSpec, service: &ServiceSpec, speed: f64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if (speed - 1.0).abs() > 0.005 {
+        notes.push(format!("at the nodes' mean speed of {}", number(speed)));
+    }
+    if service.holds_worker && !service.calls.is_empty() {
+        notes.push("NOT COUNTED: a worker is held until its calls are answered, so more pods may be needed".to_owned());
+    }
+    if spec.workloads.values().any(|workload| workload.slows_neighbours > 0.0) {
+        notes.push("NOT COUNTED: workloads that slow their neighbours".to_owned());
+    }
+    notes
 }
 
 /// How many requests a pod has memory for, where they need any.

@@ -53,6 +53,8 @@ fn a_foreign_folder_is_left_alone() {
         assert!(output.status.code() == Some(2) && message.contains("mine holds something else"), "{message}");
     }
     assert_eq!(names(&folder.path().join("mine")), ["thesis.txt"]);
+    let output = seatrial(&["run", "short.toml", "--out", "short.toml", "--force"], folder.path());
+    assert!(output.status.code() == Some(2) && err(&output).contains("short.toml is a file"), "{}", err(&output));
 }
 
 #[test]
@@ -72,7 +74,11 @@ fn another_seed_or_scenario_replaces_a_run_only_if_told() {
     let message = err(&refused);
     assert!(refused.status.code() == Some(2) && message.contains("replace it with --force"), "{message}");
     assert!(bytes(&out, "summary.json") == first && out.join("log.parquet").is_file(), "nothing is lost");
-    assert!(run(&["--force"]).status.success());
+    assert!(run(&["--force", "--seeds", "2"]).status.success());
+    let refused = run(&[]);
+    let message = err(&refused);
+    assert!(refused.status.code() == Some(2) && message.contains("holds seeds.csv, which this run"), "{message}");
+    assert!(run(&["--force"]).status.success() && !out.join("seeds.csv").exists());
     assert!(bytes(&out, "summary.json") != first && !out.join("log.parquet").exists(), "a log of another run");
     assert_eq!(text(&out, "notes.txt"), "mine");
     assert!(run(&[]).status.success(), "the same again is the same");
@@ -89,22 +95,27 @@ fn an_interrupt_is_heard_and_costs_nothing() {
     let before = bytes(&out, "summary.json");
     let long = text(folder.path(), "short.toml").replace("duration_s = 300", "duration_s = 30000000");
     std::fs::write(folder.path().join("long.toml"), long).unwrap();
-    let mut running = Command::new(env!("CARGO_BIN_EXE_seatrial"))
-        .args(["scenario", "run", "long.toml", "--out", "out", "--force"])
-        .current_dir(folder.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It has begun once its draft lies beside the folder, and listens to signals from before that on.
-    while names(folder.path()).len() < 4 {
-        assert!(running.try_wait().unwrap().is_none(), "it has ended by itself");
-        std::thread::yield_now();
+    for signal in ["-INT", "-TERM"] {
+        let mut running = Command::new(env!("CARGO_BIN_EXE_seatrial"))
+            .args(["scenario", "run", "long.toml", "--out", "out", "--force"])
+            .current_dir(folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It has begun once its draft lies beside the folder, and listens to signals from before that on.
+        while names(folder.path()).len() < 4 {
+            assert!(running.try_wait().unwrap().is_none(), "it has ended by itself");
+            std::thread::yield_now();
+        }
+        assert!(Command::new("kill").args([signal, &running.id().to_string()]).status().unwrap().success());
+        let output = running.wait_with_output().unwrap();
+        let message = err(&output);
+        assert!(
+            output.status.code() == Some(130) && message.contains("interrupted after 0 of 100 percent"),
+            "{message}"
+        );
+        assert!(bytes(&out, "summary.json") == before && names(folder.path()) == ["long.toml", "out", "short.toml"]);
     }
-    assert!(Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap().success());
-    let output = running.wait_with_output().unwrap();
-    let message = err(&output);
-    assert!(output.status.code() == Some(130) && message.contains("interrupted after 0 of 100 percent"), "{message}");
-    assert!(bytes(&out, "summary.json") == before && names(folder.path()) == ["long.toml", "out", "short.toml"]);
 }
 
 #[test]
@@ -118,6 +129,8 @@ fn further_seeds_show_the_spread() {
         assert!(said.contains("over 3 seeds") && said.contains(" ± "), "{said}");
         let out = folder.path().join(kernel);
         let csv = text(&out, "seeds.csv");
+        let page = text(&out, "report/index.html");
+        assert!(page.contains("All below is the run with seed 1. Mean ± half of its 95 % interval"), "{page}");
         let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
         assert_eq!((rows.len(), rows[0][7], rows[1][0], rows[3][0]), (4, "j", "1", "3"), "{csv}");
         let summary: serde_json::Value = serde_json::from_slice(&bytes(&out, "summary.json")).unwrap();
@@ -130,4 +143,17 @@ fn further_seeds_show_the_spread() {
             serde_json::from_slice(&bytes(&folder.path().join("alone"), "summary.json")).unwrap();
         assert_eq!(rows[3][7].parse::<f64>().unwrap(), alone["total"]["j"].as_f64().unwrap());
     }
+}
+
+/// Clients that wait for ever at a service that is too small: 2 % bad of those whose fate is known is not the whole story.
+#[test]
+fn requests_without_an_answer_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    short(folder.path(), "events");
+    let patient = text(folder.path(), "short.toml").replace("timeout_s = 5.0", "timeout_s = inf");
+    std::fs::write(folder.path().join("short.toml"), patient.replace("mean = 0.08", "mean = 3.0")).unwrap();
+    let output = seatrial(&["run", "short.toml", "--out", "out"], folder.path());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("unanswered   1"), "{said}");
+    assert!(text(&folder.path().join("out"), "report/index.html").contains("% not answered when the run ended"));
 }

@@ -58,7 +58,10 @@ fn a_log_that_was_not_asked_for_is_not_left_from_an_earlier_run() {
     assert!(values(&rows(folder.path()), "request-arrived").is_empty(), "requests were not asked for");
     let kept = folder.path().join("run/notes.txt");
     std::fs::write(&kept, "mine").unwrap();
-    run(folder.path(), &[]);
+    let refused = seatrial(&["run", "short.toml", "--out", "run"], folder.path());
+    let message = err(&refused);
+    assert!(refused.status.code() == Some(2) && message.contains("holds log.parquet, which this run"), "{message}");
+    run(folder.path(), &["--force"]);
     let run_folder = folder.path().join("run");
     assert!(!run_folder.join("log.parquet").exists() && run_folder.join("timeline.json").exists());
     assert!(kept.exists(), "what is no run's is left alone");

@@ -239,3 +239,25 @@ fn a_file_comes_before_the_gallery_and_says_so() {
     assert!(said.starts_with("shop: nothing is wrong") && said.contains("One web service"), "{said}");
     assert!(err(&output).contains("`shop` is a file here, which is taken"), "{}", err(&output));
 }
+
+/// 2.4 cores of work a second at 0.3 of full speed are 8 pods; what the sum leaves out is said.
+#[test]
+fn slow_nodes_are_counted_and_what_is_not_is_said() {
+    let web = "replicas = 8\nholds_worker = true\nconcurrency = 1\ncalls = [{ to = \"db\" }]";
+    let db = "[services.db]\nreplicas = 1\ncores = 1.0\nservice_time_s = { constant = 0.24 }";
+    let pool = "[cluster.pools.g]\nnodes = 9\ncpu_milli = 8000\nmemory_mib = 8000\nspeed = { constant = 0.3 }";
+    says(
+        &scenario(web, &format!("{db}\n{pool}")),
+        &[
+            "at the peak 10 calls/s keep 2.4 cores busy: 8 pods at the least, MORE THAN IT MAY HAVE",
+            "at the peak 10 calls/s keep 0.5 cores busy: 2 pods at the least, enough from the start",
+            "at the nodes' mean speed of 0.3\n",
+            "NOT COUNTED: a worker is held until its calls are answered",
+        ],
+    );
+    let noisy = "[workloads.batch]\nreplicas = 1\nslows_neighbours = 0.5\ncpu_request_milli = 100";
+    says(
+        &scenario("replicas = 1", &format!("{pool}\n{noisy}")),
+        &["NOT COUNTED: workloads that slow their neighbours"],
+    );
+}

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Latency, ScenarioRun, ServiceTotals, share, tables};
+use super::{Latency, ScenarioRun, ServiceTotals, UNDER_WAY, share, tables};
 use crate::error::ReportError;
 use crate::figures::Figure;
 use crate::format::{duration, grouped, is_relative, iso_moment, percent};
@@ -76,11 +76,34 @@ pub fn scenario_page(run: &ScenarioRun, figures: &[Figure]) -> Result<String, Re
 fn notes(run: &ScenarioRun) -> Vec<String> {
     let mut notes: Vec<String> = run.notes.iter().map(|note| coded(note)).collect();
     notes.extend(given_up(run).map(|note| coded(&note)));
-    notes.push(coded(&format!(
-        "One run with seed {}; another seed gives other numbers (`--seeds N` shows how far they spread).",
-        run.seed
-    )));
+    notes.push(coded(&of_one_seed(run)));
     notes
+}
+
+fn of_one_seed(run: &ScenarioRun) -> String {
+    let seed = run.seed;
+    if run.spread.is_empty() {
+        return format!(
+            "One run with seed {seed}; another seed gives other numbers (`--seeds N` shows how far they spread)."
+        );
+    }
+    let lines: Vec<String> =
+        run.spread.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    format!(
+        "All below is the run with seed {seed}. Mean ± half of its 95 % interval (Student's t), and the least and the greatest: {}.",
+        lines.join("; ")
+    )
+}
+
+/// Requests that nobody knows the fate of, where they are one in a thousand.
+fn unanswered(run: &ScenarioRun) -> String {
+    let count = run.conservation.as_ref();
+    let left =
+        count.and_then(|count| count.ends.iter().find(|end| end.name == UNDER_WAY)).map_or(0, |end| end.requests);
+    match count.and_then(|count| share(left, count.offered)).filter(|share| *share >= 0.001) {
+        Some(share) => format!(", {} % not answered when the run ended", percent(share, 2)),
+        None => String::new(),
+    }
 }
 
 /// Why callers count more failed calls than the service that they call; of the service where the two are furthest apart.
@@ -133,9 +156,10 @@ fn headline(run: &ScenarioRun) -> String {
     let followed = run.conservation.is_some();
     let p95 = if followed { format!(", P95 {}{answered}", duration(totals.latency.p95_s)) } else { String::new() };
     format!(
-        "{} requests in {}: {bad}{p95}{retries}; {} pod-seconds{pods}; J = {}.",
+        "{} requests in {}: {bad}{}{p95}{retries}; {} pod-seconds{pods}; J = {}.",
         grouped(totals.offered as f64, 0),
         duration(Some(run.counted_seconds())),
+        unanswered(run),
         grouped(totals.pod_seconds, 0),
         grouped(totals.j(), 0),
     )

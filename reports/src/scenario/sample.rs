@@ -4,7 +4,7 @@ use seatrial_core::rand::{Stream, standard_normal, uniform};
 use seatrial_core::record::timeline::{ClientRow, Edge, Mark, Percentiles, PoolRow, ServiceRow, Timeline};
 use seatrial_core::time::{Span, Timestamp};
 
-use super::{Conservation, CostTerm, Decision, EndCount, Latency, ScenarioRun, ServiceTotals, Totals};
+use super::{Conservation, CostTerm, Decision, EndCount, Latency, ScenarioRun, ServiceTotals, Totals, UNDER_WAY};
 use crate::model::Fact;
 
 const INTERVAL_S: i64 = 15;
@@ -247,6 +247,7 @@ fn summed(mut timeline: Timeline, calls: &[(Option<usize>, usize, f64)], interva
         conservation: Some(conservation(&timeline)),
         decisions: vec![decision(50, 8, 18, "utilisation 0.97 of 0.75"), decision(100, 18, 9, "")],
         notes: vec!["Synthetic data of a test: no result.".to_owned()],
+        spread: Vec::new(),
         provenance: vec![Fact { name: "revision".to_owned(), value: "a85ab61".to_owned() }],
         services,
         totals,
@@ -258,7 +259,7 @@ fn conservation(timeline: &Timeline) -> Conservation {
     let sum = |of: fn(&ClientRow) -> u64| timeline.client_rows.iter().map(of).sum::<u64>();
     let end = |name: &str, requests: u64| EndCount { name: name.to_owned(), requests };
     let (offered, done, failed) = (sum(|row| row.offered), sum(|row| row.done), sum(|row| row.failed));
-    let ends = vec![end("answered", done), end("failed", failed), end("under way", offered - done - failed)];
+    let ends = vec![end("answered", done), end("failed", failed), end(UNDER_WAY, offered - done - failed)];
     Conservation { offered, ends }
 }
 

@@ -6,53 +6,80 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use seatrial_envs::spec::ScenarioSpec;
 use serde_json::Value;
 
 use crate::error::{ExperimentError, Result};
 use crate::run_folder::read_json;
 
+/// Files that a run leaves only if asked to.
+pub(super) const OPTIONAL: [&str; 2] = [SEEDS, LOG];
+pub(super) const SEEDS: &str = "seeds.csv";
+pub(super) const LOG: &str = "log.parquet";
+
 /// What a run may leave: files and folders.
-const ENTRIES: [&str; 7] =
-    ["summary.json", "seeds.csv", "timeline.json", "log.parquet", "timeline", "report", "scenario.toml"];
+const ENTRIES: [&str; 7] = ["summary.json", SEEDS, "timeline.json", LOG, "timeline", "report", "scenario.toml"];
+
+/// What a run would like to put where.
+pub(super) struct Claim {
+    pub(super) folder: PathBuf,
+    pub(super) text: String,
+    pub(super) seed: u64,
+    /// Which of [`OPTIONAL`] it writes.
+    pub(super) writes: Vec<&'static str>,
+    /// Whether the run of another scenario or seed, or more than this one writes, may be replaced.
+    pub(super) force: bool,
+}
 
 /// See the module. Dropped, it leaves nothing.
 pub(super) struct Draft {
-    folder: PathBuf,
+    claim: Claim,
     partial: PathBuf,
 }
 
-/// Refuses a folder that holds anything but an earlier run of this scenario and seed, or of any scenario if `force`.
-pub(super) fn check(folder: &Path, text: &str, spec: &ScenarioSpec, force: bool) -> Result<()> {
-    let refuse = |what: &str, next: &str| {
-        Err(ExperimentError::Usage { what: format!("{} {what}", folder.display()), next: next.to_owned() })
-    };
-    let empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    let earlier = std::fs::read_to_string(folder.join("scenario.toml"));
-    match earlier {
-        _ if empty => Ok(()),
-        Err(_) => refuse("holds something else than the run of a scenario", "choose another --out"),
-        Ok(_) if force => Ok(()),
-        Ok(earlier) => {
-            let seed = read_json::<Value>(&folder.join("summary.json")).ok().and_then(|run| run["seed"].as_u64());
-            let same = earlier == text && seed == Some(spec.seed);
-            // Without a summary nothing was finished there.
-            if same || seed.is_none() {
-                return Ok(());
-            }
-            let what =
-                if earlier == text { "with another seed" } else { "of another scenario, or of this one as it was" };
-            refuse(&format!("holds the run {what}"), "choose another --out, or replace it with --force")
+impl Claim {
+    /// Refuses a folder that holds anything but what this run would write again.
+    fn check(&self) -> Result<()> {
+        let folder = &self.folder;
+        let refuse = |what: &str, next: &str| {
+            Err(ExperimentError::Usage { what: format!("{} {what}", folder.display()), next: next.to_owned() })
+        };
+        if folder.exists() && !folder.is_dir() {
+            return refuse("is a file", "choose another --out");
         }
+        if std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none()) {
+            return Ok(());
+        }
+        let Ok(earlier) = std::fs::read_to_string(folder.join("scenario.toml")) else {
+            return refuse("holds something else than the run of a scenario", "choose another --out");
+        };
+        match self.would_be_lost(&earlier).filter(|_| !self.force) {
+            Some(what) => refuse(&format!("holds {what}"), "choose another --out, or replace it with --force"),
+            None => Ok(()),
+        }
+    }
+
+    /// What of the run of the scenario `earlier` this one would not make again.
+    fn would_be_lost(&self, earlier: &str) -> Option<String> {
+        // Without a summary nothing was finished there.
+        let summary = read_json::<Value>(&self.folder.join("summary.json")).ok()?;
+        if earlier != self.text {
+            return Some("the run of another scenario, or of this one as it was".to_owned());
+        }
+        if summary["seed"].as_u64() != Some(self.seed) {
+            return Some("the run with another seed".to_owned());
+        }
+        let lost = OPTIONAL.iter().find(|name| self.folder.join(name).exists() && !self.writes.contains(name));
+        lost.map(|name| format!("{name}, which this run would not write"))
     }
 }
 
 impl Draft {
-    pub(super) fn new(folder: &Path) -> Result<Self> {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let partial = folder.with_file_name(format!(".{name}.partial-{}", std::process::id()));
+    pub(super) fn new(claim: Claim) -> Result<Self> {
+        claim.check()?;
+        let name = claim.folder.file_name().unwrap_or_default().to_string_lossy();
+        let partial = claim.folder.with_file_name(format!(".{name}.partial-{}", std::process::id()));
         std::fs::create_dir_all(&partial).map_err(ExperimentError::io("create", &partial))?;
-        Ok(Self { folder: folder.to_owned(), partial })
+        Ok(Self { claim, partial })
     }
 
     /// Where to write.
@@ -60,16 +87,18 @@ impl Draft {
         &self.partial
     }
 
-    /// Puts what was written in the place of an earlier run.
+    /// Puts what was written in the place of an earlier run, unless another run has come there meanwhile.
     pub(super) fn install(self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder).map_err(ExperimentError::io("create", &self.folder))?;
-        let folder = File::open(&self.folder).map_err(ExperimentError::io("open", &self.folder))?;
-        folder.lock().map_err(ExperimentError::io("lock", &self.folder))?;
+        let place = &self.claim.folder;
+        std::fs::create_dir_all(place).map_err(ExperimentError::io("create", place))?;
+        let folder = File::open(place).map_err(ExperimentError::io("open", place))?;
+        folder.lock().map_err(ExperimentError::io("lock", place))?;
+        self.claim.check()?;
         ENTRIES.iter().try_for_each(|name| self.install_entry(name))
     }
 
     fn install_entry(&self, name: &str) -> Result<()> {
-        let (from, to) = (self.partial.join(name), self.folder.join(name));
+        let (from, to) = (self.partial.join(name), self.claim.folder.join(name));
         let gone = if to.is_dir() { std::fs::remove_dir_all(&to) } else { std::fs::remove_file(&to) };
         if to.exists() {
             gone.map_err(ExperimentError::io("remove", &to))?;

@@ -10,7 +10,7 @@ use seatrial_envs::world::latency::Latencies;
 use seatrial_envs::world::{DecisionRow, Outcome};
 use seatrial_reports::model::Fact;
 use seatrial_reports::scenario::{
-    Conservation, CostTerm, Decision, EndCount, Latency, ScenarioRun, ServiceTotals, Totals,
+    Conservation, CostTerm, Decision, EndCount, Latency, ScenarioRun, ServiceTotals, Totals, UNDER_WAY,
 };
 
 use super::LoadedScenario;
@@ -71,6 +71,7 @@ fn run_of<'a>(
         services: services.collect(),
         decisions: decisions(decided, timeline),
         notes: notes(spec),
+        spread: Vec::new(),
         provenance: provenance(loaded),
     }
 }
@@ -82,7 +83,7 @@ fn latency(latencies: &Latencies) -> Latency {
 
 fn conservation(outcome: &Outcome) -> Conservation {
     let count = outcome.conservation;
-    let ends = [("answered", count.done), ("failed", count.failed), ("under way", count.under_way)];
+    let ends = [("answered", count.done), ("failed", count.failed), (UNDER_WAY, count.under_way)];
     let end = |(name, requests): (&str, u64)| EndCount { name: name.to_owned(), requests };
     Conservation { offered: count.offered, ends: ends.map(end).to_vec() }
 }

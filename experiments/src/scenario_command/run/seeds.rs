@@ -1,6 +1,7 @@
 //! The same scenario under several seeds: how far one run's numbers are chance.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use seatrial_envs::app::AppOptions;
 use seatrial_envs::spec::{Inputs, KernelChoice, ScenarioSpec};
@@ -28,8 +29,20 @@ pub(super) fn run(
     let later: Vec<u64> = (1..u64::from(seeds)).map(|more| first.seed.wrapping_add(more)).collect();
     let quiet = Shell { display: Display::Quiet, ..shell.clone() };
     let crew = shell.crew(None)?;
-    let accounts = crew.map("seeds", &later, |seed| Ok((*seed, account(loaded, inputs, &quiet, *seed)?)));
-    let accounts = accounts.map_err(ExperimentError::keeping_nothing)?;
+    let done = AtomicUsize::new(1);
+    let accounts = crew.map("seeds", &later, |seed| {
+        let account = account(loaded, inputs, &quiet, *seed)?;
+        done.fetch_add(1, Ordering::Relaxed);
+        Ok((*seed, account))
+    });
+    // Whatever a single run has to say of its own percentage.
+    let accounts = accounts.map_err(|error| match error {
+        ExperimentError::Interrupted { .. } | ExperimentError::Stopped { .. } => {
+            let total = later.len() + 1;
+            ExperimentError::Stopped { done: done.load(Ordering::Relaxed), total, unit: "seeds" }
+        }
+        other => other,
+    })?;
     Ok(core::iter::once((first.seed, first.total)).chain(accounts).collect())
 }
 

@@ -78,7 +78,7 @@ impl Telemetry {
     }
 
     /// Slots −1, −2 and so on as far as anything is known and anybody looks.
-    fn known<T>(&self, counted: impl Fn(i64) -> Option<T>) -> Vec<T> {
+    pub(crate) fn known<T>(&self, counted: impl Fn(i64) -> Option<T>) -> Vec<T> {
         (1..=signed(self.schedule.remembered())).map_while(|back| counted(-back)).collect()
     }
 }

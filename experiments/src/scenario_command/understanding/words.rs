@@ -1,5 +1,7 @@
 //! Numbers, spans and counted things as people write them.
 
+use seatrial_reports::format::grouped;
+
 /// How many of `what`, in the singular or with an `s`.
 pub(super) fn count(count: impl Into<u64>, what: &str) -> String {
     match count.into() {
@@ -10,7 +12,8 @@ pub(super) fn count(count: impl Into<u64>, what: &str) -> String {
 
 /// A whole number, thousands set apart.
 pub(super) fn whole(count: u64) -> String {
-    grouped(&count.to_string())
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    grouped(count as f64, 0)
 }
 
 /// A number as people write it: three digits that count, thousands set apart.
@@ -20,20 +23,9 @@ pub(super) fn number(value: f64) -> String {
             let text = format!("{value:.2}");
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }
-        value if value < 1e15 => grouped(&format!("{value:.0}")),
+        value if value < 1e15 => grouped(value, 0),
         value => format!("{value:.2e}"),
     }
-}
-
-fn grouped(digits: &str) -> String {
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Seconds in the largest unit that keeps them short.

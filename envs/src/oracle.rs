@@ -18,11 +18,13 @@
 mod bound;
 mod dp;
 mod replay;
+pub mod scenario;
 mod schedule;
 pub(crate) mod stage;
 
 use seatrial_core::time::Span;
 
+use self::bound::{Bills, Problem};
 use crate::episode::{CostTerms, DayCosts, EpisodeError};
 use crate::fluid::world::World;
 use crate::load::{EpisodeLoad, Traffic};
@@ -79,7 +81,9 @@ pub fn certify_on(scenario: &Scenario, traffic: &Traffic) -> Result<Certified, E
     let world = World::new(scenario);
     let initial = scenario.initial_replicas(load.rates_per_s()[0]);
     let stages = stage::StageCosts::new(&world, load);
-    let best = bound::greatest(&world, &stages, initial, traffic.seed());
+    let start_up_s = |ordinal| world.start_up(traffic.seed(), ordinal).as_secs_f64();
+    let problem = Problem { stages: &stages, bills: bills(&world, &start_up_s), initial: Some(initial), most: None };
+    let best = bound::greatest(&problem);
     let task = schedule::Task {
         world: &world,
         load,
@@ -95,11 +99,18 @@ pub fn certify_on(scenario: &Scenario, traffic: &Traffic) -> Result<Certified, E
         upper: replayed.total.j(world.costs),
         start_bill_s: best.start_bill_s,
         slack: best.slack,
-        lower_by_day: bound::by_day(&world, load, &stages, &best),
+        lower_by_day: bound::by_day(&problem, load, &best),
         plan: best.plan.ready,
         upper_by_day: replayed.days,
         upper_terms: replayed.total,
     })
+}
+
+/// A removed pod ends after its termination whether it was ready or not.
+fn bills<'a>(world: &World, start_up_s: &'a dyn Fn(u64) -> f64) -> Bills<'a> {
+    let (churn, termination_s) = (world.costs.churn, world.termination.as_secs_f64());
+    let wasted = 2.0 * churn + termination_s;
+    Bills { churn, termination_s, wasted, typical_start_s: world.start_up_median_s(), start_up_s }
 }
 
 #[cfg(test)]

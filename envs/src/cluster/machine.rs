@@ -51,6 +51,7 @@ use seatrial_core::time::{Span, Timestamp};
 
 pub use build::ClusterError;
 pub use event::{Event, PoolId, WorkloadId};
+pub(crate) use start::probed;
 pub use view::{Churn, PodSeconds, PoolCounts, ServiceCounts, Shortage};
 
 use self::filler::Filler;

@@ -8,7 +8,6 @@ use super::DayBound;
 use super::dp::{self, LANES, Moves, Plan, Reach};
 use super::stage::StageCosts;
 use crate::fluid::costs::{DAY, day_of};
-use crate::fluid::world::World;
 use crate::load::{EpisodeLoad, signed};
 
 /// Widest distance of c from the best one, in seconds: the bound is flat there.
@@ -21,34 +20,59 @@ const MOST_DRAWS: u64 = 1 << 22;
 /// 1 / golden ratio.
 const GOLDEN: f64 = 0.618_033_988_749_894_8;
 
+/// What the bound is about.
+pub(crate) struct Problem<'a> {
+    pub(crate) stages: &'a StageCosts,
+    pub(crate) bills: Bills<'a>,
+    /// Ready pods before the first bin; `None`: any number, free of charge.
+    pub(crate) initial: Option<u32>,
+    /// Most ready pods in a bin; `None`: no limit.
+    pub(crate) most: Option<&'a dyn Fn(usize) -> u32>,
+}
+
+/// What a change of the ready pods costs beside their time.
+pub(crate) struct Bills<'a> {
+    /// Price of a pod created or removed, in pod-seconds.
+    pub(crate) churn: f64,
+    /// Seconds that a ready pod is paid at least after its removal.
+    pub(crate) termination_s: f64,
+    /// What a pod that is removed before it is ready costs at least, in pod-seconds.
+    pub(crate) wasted: f64,
+    /// A typical start-up in seconds: the best bill is near it.
+    pub(crate) typical_start_s: f64,
+    /// Start-up in seconds by ordinal, in order of creation.
+    pub(crate) start_up_s: &'a dyn Fn(u64) -> f64,
+}
+
 /// See the module.
 pub(crate) struct Bound {
     pub(crate) lower: f64,
     pub(crate) start_bill_s: f64,
     pub(crate) slack: f64,
     pub(crate) plan: Plan,
-    pub(crate) initial: u32,
 }
 
 /// The bound at the start bill that makes it greatest.
-pub(crate) fn greatest(world: &World, stages: &StageCosts, initial: u32, seed: u64) -> Bound {
-    let (low_s, high_s) = (0.5 * world.start_up_median_s(), 1.5 * world.start_up_median_s());
-    let reach = Reach::new(stages, initial, moves(world, high_s));
-    let mut curve = Curve { world, reach: &reach, known: Vec::new() };
+pub(crate) fn greatest(problem: &Problem<'_>) -> Bound {
+    let Problem { stages, bills, initial, most } = problem;
+    let (low_s, high_s) = (0.5 * bills.typical_start_s, 1.5 * bills.typical_start_s);
+    let reach = Reach::new(stages, *initial, bills.moves(high_s));
+    let reach = if let Some(most) = most { reach.within(most) } else { reach };
+    let mut curve = Curve { bills, reach: &reach, known: Vec::new() };
     let bracket = Bracket::new(low_s, high_s);
     // DP(c) grows with c and the slack is not positive: no bound in question exceeds this one.
     let enough = curve.at(high_s, bracket);
-    let draws = draws(world, seed, stages.least(), enough);
-    let start_bill_s = bracket.argmax(|bill_s, bracket| curve.at(bill_s, bracket) + draws.slack(world, bill_s));
-    let plan = dp::plan(&reach, moves(world, start_bill_s));
-    let slack = draws.slack(world, start_bill_s);
+    let draws = draws(bills, stages.least(), enough);
+    let start_bill_s = bracket.argmax(|bill_s, bracket| curve.at(bill_s, bracket) + draws.slack(bills, bill_s));
+    let plan = dp::plan(&reach, bills.moves(start_bill_s));
+    let slack = draws.slack(bills, start_bill_s);
     let lower = (plan.cost + slack).min(draws.beyond).max(0.0) * (1.0 - ROUNDING);
-    Bound { lower, start_bill_s, slack, plan, initial }
+    Bound { lower, start_bill_s, slack, plan }
 }
 
 /// DP(c), computed for several c at once: the one that is asked for, and those that the search may ask for next.
 struct Curve<'a> {
-    world: &'a World,
+    bills: &'a Bills<'a>,
     reach: &'a Reach<'a>,
     known: Vec<(f64, f64)>,
 }
@@ -69,20 +93,17 @@ impl Curve<'_> {
                 true
             }
         });
-        let rises = bills.map(|bill_s| moves(self.world, bill_s).rise);
-        let values = dp::optima(self.reach, &rises, moves(self.world, bill_s).fall);
+        let rises = bills.map(|bill_s| self.bills.moves(bill_s).rise);
+        let values = dp::optima(self.reach, &rises, self.bills.moves(bill_s).fall);
         self.known.extend(bills.into_iter().zip(values));
         values[0]
     }
 }
 
-fn moves(world: &World, bill_s: f64) -> Moves {
-    Moves { rise: bill_s + world.costs.churn, fall: world.termination.as_secs_f64() + world.costs.churn }
-}
-
-/// What a pod that never serves costs at least.
-fn wasted(world: &World) -> f64 {
-    2.0 * world.costs.churn + world.termination.as_secs_f64()
+impl Bills<'_> {
+    pub(crate) fn moves(&self, bill_s: f64) -> Moves {
+        Moves { rise: bill_s + self.churn, fall: self.termination_s + self.churn }
+    }
 }
 
 /// The start-up draws that the bound has to consider, and what a schedule that creates more pods costs at least.
@@ -93,15 +114,15 @@ struct Draws {
 }
 
 /// Draws until their pods, with the cheapest stages that any schedule can have, cost `enough`, more than any bound in question:
-/// each costs [`wasted`] or a churn and its start.
-fn draws(world: &World, seed: u64, stages: f64, enough: f64) -> Draws {
+/// each costs [`Bills::wasted`] or a churn and its start.
+fn draws(bills: &Bills<'_>, stages: f64, enough: f64) -> Draws {
     let mut draws = Draws { seconds: Vec::new(), beyond: stages };
     for ordinal in 0..MOST_DRAWS {
         if draws.beyond >= enough {
             break;
         }
-        let start_up_s = world.start_up(seed, ordinal).as_secs_f64();
-        draws.beyond += wasted(world).min(world.costs.churn + start_up_s);
+        let start_up_s = (bills.start_up_s)(ordinal);
+        draws.beyond += bills.wasted.min(bills.churn + start_up_s);
         draws.seconds.push(start_up_s);
     }
     draws
@@ -109,11 +130,10 @@ fn draws(world: &World, seed: u64, stages: f64, enough: f64) -> Draws {
 
 impl Draws {
     /// The least prefix sum of min(s_i − c, m) in ordinal order, the empty prefix included.
-    fn slack(&self, world: &World, bill_s: f64) -> f64 {
-        let most = wasted(world);
+    fn slack(&self, bills: &Bills<'_>, bill_s: f64) -> f64 {
         let (mut sum, mut least) = (0.0, 0.0_f64);
         for start_up_s in &self.seconds {
-            sum += (start_up_s - bill_s).min(most);
+            sum += (start_up_s - bill_s).min(bills.wasted);
             least = least.min(sum);
         }
         least
@@ -173,11 +193,11 @@ impl Bracket {
 }
 
 /// The plan's cost by UTC day, scaled so that the days sum to the bound.
-pub(crate) fn by_day(world: &World, load: &EpisodeLoad, stages: &StageCosts, bound: &Bound) -> Vec<DayBound> {
+pub(crate) fn by_day(problem: &Problem<'_>, load: &EpisodeLoad, bound: &Bound) -> Vec<DayBound> {
     let scale = if bound.plan.cost > 0.0 { bound.lower / bound.plan.cost } else { 1.0 };
-    let moves = moves(world, bound.start_bill_s);
+    let (stages, moves) = (problem.stages, problem.bills.moves(bound.start_bill_s));
     let mut days: Vec<DayBound> = Vec::new();
-    let mut level = bound.initial;
+    let mut level = problem.initial.or(bound.plan.ready.first().copied()).unwrap_or(0);
     for (bin, ready) in bound.plan.ready.iter().enumerate() {
         let place = usize::try_from(ready - stages.smallest).unwrap_or(0);
         let changes =
@@ -209,7 +229,17 @@ fn spread(load: &EpisodeLoad, bin: usize, stage: f64, changes: f64, days: &mut V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fluid::world::World;
     use crate::scenario::Scenario;
+
+    fn p1(start_up_s: &dyn Fn(u64) -> f64) -> Bills<'_> {
+        super::super::bills(&World::new(&Scenario::protocol_p1()), start_up_s)
+    }
+
+    fn of_seed(seed: u64) -> impl Fn(u64) -> f64 {
+        let world = World::new(&Scenario::protocol_p1());
+        move |ordinal| world.start_up(seed, ordinal).as_secs_f64()
+    }
 
     fn of(seconds: &[f64]) -> Draws {
         Draws { seconds: seconds.to_vec(), beyond: 0.0 }
@@ -217,21 +247,21 @@ mod tests {
 
     #[test]
     fn slack_is_the_least_prefix_sum() {
-        let world = World::new(&Scenario::protocol_p1());
         let draws = of(&[60.0, 50.0, 90.0, 40.0, 40.0]);
-        assert_eq!(draws.slack(&world, 58.0), 2.0 - 8.0 + 15.0 - 18.0 - 18.0);
-        assert_eq!(of(&[60.0, 70.0]).slack(&world, 58.0), 0.0);
-        assert_eq!(of(&[]).slack(&world, 58.0), 0.0);
+        let bills = p1(&|_| 60.0);
+        assert_eq!(draws.slack(&bills, 58.0), 2.0 - 8.0 + 15.0 - 18.0 - 18.0);
+        assert_eq!(of(&[60.0, 70.0]).slack(&bills, 58.0), 0.0);
+        assert_eq!(of(&[]).slack(&bills, 58.0), 0.0);
     }
 
     /// Protocol.md: with c = 58 the slack was −33 pod-seconds, on its author's draws; ours are of that size.
     #[test]
     fn slack_of_p1_is_small() {
-        let world = World::new(&Scenario::protocol_p1());
         for seed in 0..4 {
-            let draws = draws(&world, seed, 0.0, 1e6);
+            let start_up_s = of_seed(seed);
+            let draws = draws(&p1(&start_up_s), 0.0, 1e6);
             assert!(draws.beyond >= 1e6 && draws.seconds.len() > 60_000);
-            let slack = draws.slack(&world, 58.0);
+            let slack = draws.slack(&p1(&start_up_s), 58.0);
             assert!((-300.0..=0.0).contains(&slack), "seed {seed}: {slack}");
         }
     }
@@ -239,8 +269,8 @@ mod tests {
     /// What stages cost anyhow cannot be spent on pods: fewer draws are in question.
     #[test]
     fn stages_are_paid_first() {
-        let world = World::new(&Scenario::protocol_p1());
-        let (all, some) = (draws(&world, 1, 0.0, 1e5), draws(&world, 1, 9e4, 1e5));
+        let start_up_s = of_seed(1);
+        let (all, some) = (draws(&p1(&start_up_s), 0.0, 1e5), draws(&p1(&start_up_s), 9e4, 1e5));
         assert!(some.beyond >= 1e5 && some.seconds.len() < all.seconds.len() / 9);
         assert_eq!(some.seconds, all.seconds[..some.seconds.len()]);
     }

@@ -30,30 +30,46 @@ pub(crate) struct Plan {
     pub(crate) ready: Vec<u32>,
 }
 
-/// The problem: stage costs, where it begins, and the highest level of each bin that an optimum may visit.
+/// The problem: stage costs, where it begins (`None`: at any level, free of charge), and the highest level of each bin that an
+/// optimum may visit.
 pub(crate) struct Reach<'a> {
     stages: &'a StageCosts,
-    initial: usize,
+    initial: Option<usize>,
     highest: Vec<usize>,
 }
 
 impl<'a> Reach<'a> {
-    /// For prices up to `dearest`.
-    pub(crate) fn new(stages: &'a StageCosts, initial: u32, dearest: Moves) -> Self {
-        let initial = usize::try_from(initial.saturating_sub(stages.smallest)).unwrap_or(0).min(stages.width - 1);
+    /// For prices up to `dearest`, from `initial` ready pods.
+    pub(crate) fn new(stages: &'a StageCosts, initial: Option<u32>, dearest: Moves) -> Self {
+        let initial = initial.map(|ready| stages.place(ready));
         let bins = whole_bins(2.0 * (dearest.rise + dearest.fall) / stages.bin_s).min(stages.bins);
         let mut highest = Vec::with_capacity(stages.bins);
         for bin in 0..stages.bins {
             let near = bin.saturating_sub(bins)..(bin + bins + 1).min(stages.bins);
             let useful = near.map(|bin| stages.useful(bin)).max().unwrap_or(0);
-            highest.push(if bin <= bins { useful.max(initial) } else { useful });
+            highest.push(if bin <= bins { useful.max(initial.unwrap_or(0)) } else { useful });
         }
         Self { stages, initial, highest }
     }
 
+    /// With at most `most(bin)` ready pods in each bin: a plan without its topmost pod stays within, so no optimum is lost.
+    pub(crate) fn within(mut self, most: impl Fn(usize) -> u32) -> Self {
+        for (bin, highest) in self.highest.iter_mut().enumerate() {
+            *highest = (*highest).min(self.stages.place(most(bin)));
+        }
+        self
+    }
+
     /// Highest level before `bin` and highest level in it.
     fn around(&self, bin: usize) -> (usize, usize) {
-        (if bin == 0 { self.initial } else { self.highest[bin - 1] }, self.highest[bin])
+        (if bin == 0 { self.initial.unwrap_or(self.highest[0]) } else { self.highest[bin - 1] }, self.highest[bin])
+    }
+
+    /// What the levels have cost before the first bin.
+    fn begin<T: Copy>(&self, impossible: T, free: T) -> Vec<T> {
+        let mut values = vec![impossible; self.stages.width];
+        values[self.initial.unwrap_or(0)..=self.initial.unwrap_or(self.highest[0])].fill(free);
+        values
     }
 }
 
@@ -64,8 +80,7 @@ fn whole_bins(bins: f64) -> usize {
 
 /// Cost of the optimum for each price of a rise, without the plan.
 pub(crate) fn optima(reach: &Reach<'_>, rises: &[f64; LANES], fall: f64) -> [f64; LANES] {
-    let mut values = vec![[f64::INFINITY; LANES]; reach.stages.width];
-    values[reach.initial] = [0.0; LANES];
+    let mut values = reach.begin([f64::INFINITY; LANES], [0.0; LANES]);
     for bin in 0..reach.stages.bins {
         let (before, highest) = reach.around(bin);
         let top = before.max(highest);
@@ -102,8 +117,7 @@ fn fall_lanes(values: &mut [[f64; LANES]], fall: f64, costs: &[f64]) {
 /// The optimum with its plan; among equally cheap ones the fewest pods at the end and the latest changes.
 pub(crate) fn plan(reach: &Reach<'_>, moves: Moves) -> Plan {
     let stages = reach.stages;
-    let mut values = vec![f64::INFINITY; stages.width];
-    values[reach.initial] = 0.0;
+    let mut values = reach.begin(f64::INFINITY, 0.0);
     let mut came_from = vec![0_u16; stages.bins * stages.width];
     for bin in 0..stages.bins {
         let (before, highest) = reach.around(bin);
@@ -169,15 +183,19 @@ mod tests {
     const MOVES: Moves = Moves { rise: 63.0, fall: 10.0 };
 
     fn best(stages: &StageCosts, initial: u32) -> Plan {
-        plan(&Reach::new(stages, initial, MOVES), MOVES)
+        plan(&Reach::new(stages, Some(initial), MOVES), MOVES)
     }
 
-    /// Textbook dynamic programming over every pair of levels, none left out.
-    fn textbook(stages: &StageCosts, initial: u32, moves: Moves) -> f64 {
-        let mut values = vec![f64::INFINITY; stages.width];
-        values[(initial - stages.smallest) as usize] = 0.0;
+    /// Textbook dynamic programming over every pair of levels, none left out but those above `most` of a bin.
+    fn textbook(stages: &StageCosts, initial: Option<u32>, moves: Moves, most: impl Fn(usize) -> u32) -> f64 {
+        let at_first = |level: usize| initial.is_none_or(|initial| level == (initial - stages.smallest) as usize);
+        let mut values: Vec<f64> =
+            (0..stages.width).map(|level| if at_first(level) { 0.0 } else { f64::INFINITY }).collect();
         for bin in 0..stages.bins {
             let into = |to: usize| {
+                if to > (most(bin) - stages.smallest) as usize {
+                    return f64::INFINITY;
+                }
                 let from = |from: usize| {
                     let (up, down) = (to.saturating_sub(from) as f64, from.saturating_sub(to) as f64);
                     values[from] + up * moves.rise + down * moves.fall
@@ -239,13 +257,35 @@ mod tests {
             let stages = stages(&rates, interval_s, 40);
             let rises: [f64; LANES] = core::array::from_fn(|lane| 30.0 + 9.0 * lane as f64);
             let dearest = Moves { rise: rises[LANES - 1], fall: 10.0 };
-            let reach = Reach::new(&stages, initial, dearest);
+            let reach = Reach::new(&stages, Some(initial), dearest);
             for (rise, got) in rises.into_iter().zip(optima(&reach, &rises, 10.0)) {
                 let moves = Moves { rise, fall: 10.0 };
-                let expected = textbook(&stages, initial, moves);
+                let expected = textbook(&stages, Some(initial), moves, |_| 40);
                 prop_assert!((got - expected).abs() <= 1e-9 * expected, "{got} {expected}");
                 prop_assert!((plan(&reach, moves).cost - expected).abs() <= 1e-9 * expected);
             }
+        }
+
+        /// The same with room that grows once, from a given level that it has room for or from any.
+        #[test]
+        fn room_and_a_free_start_equal_the_textbook(
+            rates in prop::collection::vec(0.0..900.0_f64, 1..40),
+            (initial, at_first, later) in (1_u32..=20, 0_u32..=10, 0_u32..=15).prop_map(|(initial, more, most)| {
+                (initial, initial + more, initial + more + most)
+            }),
+            grows in 0_usize..40,
+            is_free in any::<bool>(),
+        ) {
+            let stages = stages(&rates, 60, 45);
+            let most = |bin: usize| if bin < grows { at_first } else { later };
+            let initial = (!is_free).then_some(initial);
+            let reach = Reach::new(&stages, initial, MOVES).within(most);
+            let expected = textbook(&stages, initial, MOVES, most);
+            let plan = plan(&reach, MOVES);
+            prop_assert!((plan.cost - expected).abs() <= 1e-9 * expected, "{} {expected}", plan.cost);
+            prop_assert!(plan.ready.iter().enumerate().all(|(bin, ready)| *ready <= most(bin)));
+            let [optimum, ..] = optima(&reach, &[MOVES.rise; LANES], MOVES.fall);
+            prop_assert!((optimum - expected).abs() <= 1e-9 * expected);
         }
     }
 }

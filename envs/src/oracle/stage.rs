@@ -49,6 +49,11 @@ impl StageCosts {
         &self.costs[bin * self.width..(bin + 1) * self.width]
     }
 
+    /// The place of so many ready pods in [`Self::of_bin`], or the nearest one.
+    pub(crate) fn place(&self, ready: u32) -> usize {
+        usize::try_from(ready.saturating_sub(self.smallest)).unwrap_or(usize::MAX).min(self.width - 1)
+    }
+
     /// The place in [`Self::of_bin`] beyond which each further pod costs at least half of its time.
     pub(crate) fn useful(&self, bin: usize) -> usize {
         self.useful[bin]
@@ -105,7 +110,7 @@ fn bad_share(world: &World, rate: f64, servers: f64, inverse_b: f64) -> f64 {
     }
     let utilisation = offered / servers;
     let erlang_c = 1.0 / (utilisation + (1.0 - utilisation) * inverse_b);
-    erlang_c * math::exp(-spare * world.slo_wait_s)
+    erlang_c * math::exp(-world.decay(spare) * world.slo_wait_s)
 }
 
 #[cfg(test)]

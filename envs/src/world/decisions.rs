@@ -51,6 +51,14 @@ impl Scaler {
 }
 
 impl World {
+    /// Lets `autoscaler` decide for `service` from the first moment on, whoever the scenario names.
+    pub(crate) fn hand_over(&mut self, service: ServiceId, autoscaler: Autoscaler) {
+        if let Some(Some(scaler)) = self.scalers.get_mut(service.index()) {
+            let (state, replicas) = (autoscaler.initial_state(), scaler.seen.spec_replicas);
+            *scaler = Scaler::new(autoscaler, state, replicas);
+        }
+    }
+
     /// The autoscaler of `service` decides, and its decision has its effect.
     pub(super) fn decide(&mut self, service: ServiceId, queue: &mut EventQueue<Event>) -> Result<(), PastEvent> {
         let now = queue.now();

@@ -117,8 +117,7 @@ impl Cluster {
         let pod = self.pods.get(slot);
         let life = &self.owners[pod.owner as usize].life;
         let unit = uniform(self.seed, Stream::PodStartUp, pod.entity, pod.restarts);
-        let drawn = Span::from_secs_f64(life.start_s.at(unit)).max(Span::ZERO);
-        up_to(drawn, life.probe_period)
+        probed(Span::from_secs_f64(life.start_s.at(unit)).max(Span::ZERO), life.probe_period)
     }
 
     pub(super) fn become_ready(&mut self, slot: Slot) {
@@ -264,9 +263,9 @@ impl Cluster {
     }
 }
 
-/// The first multiple of `period` that is not before `span`.
-fn up_to(span: Span, period: Span) -> Span {
-    if period.micros() <= 0 { span } else { period * -(-span).whole_steps(period) }
+/// From a container's start to ready, if it can answer after `answers`: the first probe in every `period` that is not before.
+pub(crate) fn probed(answers: Span, period: Span) -> Span {
+    if period.micros() <= 0 { answers } else { period * -(-answers).whole_steps(period) }
 }
 
 #[cfg(test)]
@@ -275,7 +274,7 @@ mod tests {
 
     #[test]
     fn probes_come_at_multiples_of_their_period() {
-        let seconds = |span: i64, period: i64| up_to(Span::from_secs(span), Span::from_secs(period));
+        let seconds = |span: i64, period: i64| probed(Span::from_secs(span), Span::from_secs(period));
         assert_eq!(
             [seconds(0, 10), seconds(1, 10), seconds(10, 10), seconds(11, 10)],
             [0, 10, 10, 20].map(Span::from_secs)

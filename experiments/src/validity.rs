@@ -6,6 +6,7 @@
 //! | [`waiting`] | the waiting table of protocol P1's reference, from the event kernel |
 //! | [`kernels`] | scenarios of the gallery on both kernels, with several strategies each |
 //! | [`protocol`] | protocol P1 on both kernels, on the same traffic |
+//! | [`bounds`] | the oracle's bound of scenarios beside what was reached |
 //! | [`page`] | the page and the rows of its figure, out of what was measured; pure |
 //!
 //! Measuring takes minutes, so it is not part of `cargo xtask generate`: the example `validity` measures into JSON and makes the page out
@@ -13,6 +14,7 @@
 //!
 //! Who is compared is settled here, before anything was measured; a row that fails stays.
 
+pub mod bounds;
 pub mod kernels;
 pub mod page;
 pub mod protocol;
@@ -46,6 +48,8 @@ pub struct Evidence {
     pub protocol: Vec<protocol::Row>,
     /// Orders under protocol P1.
     pub protocol_orders: Vec<kernels::Order>,
+    /// The bound beside what was reached.
+    pub bounds: Vec<bounds::Row>,
 }
 
 /// How much is measured.
@@ -65,7 +69,7 @@ impl Effort {
 }
 
 /// Sections by name, as the example's command line has them.
-pub const SECTIONS: [&str; 4] = ["kernels", "protocol", "theory", "waiting"];
+pub const SECTIONS: [&str; 5] = ["bounds", "kernels", "protocol", "theory", "waiting"];
 
 impl Evidence {
     /// Measures the named section.
@@ -75,6 +79,7 @@ impl Evidence {
     pub fn measure(section: &str, effort: Effort, folders: &[PathBuf]) -> Result<Self> {
         let mut evidence = Self::default();
         match section {
+            "bounds" => evidence.bounds = bounds::measure(effort, folders)?,
             "kernels" => {
                 let compared = kernels::measure(effort, folders)?;
                 (evidence.kernels, evidence.orders) = compared;
@@ -102,6 +107,7 @@ impl Evidence {
         self.refused.extend(other.refused);
         self.protocol.extend(other.protocol);
         self.protocol_orders.extend(other.protocol_orders);
+        self.bounds.extend(other.bounds);
     }
 
     /// The rows of the figure.

@@ -269,7 +269,8 @@ fn text_of(scenario: &str) -> &'static str {
     GALLERY.iter().find(|(name, _)| *name == scenario).map_or("", |(_, text)| text)
 }
 
-fn loaded(scenario: &str) -> Result<LoadedScenario> {
+/// A scenario by the name that rows call it by.
+pub(super) fn loaded(scenario: &str) -> Result<LoadedScenario> {
     if scenario == SHORT_JOBS {
         let mut batch = loaded(BATCH)?;
         shorten_jobs(&mut batch.spec)?;

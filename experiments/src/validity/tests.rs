@@ -44,6 +44,7 @@ fn the_committed_page_has_the_rows_that_are_measured() {
     assert_rows(&of_kernels, "3. ");
     let of_protocol = protocol::names().map(|(load, strategy)| page::protocol_name(&load, &strategy));
     assert_rows(&of_protocol.collect::<Vec<_>>(), "4. ");
+    assert_rows(&bounds::SCENARIOS.map(page::bound_name), "6. ");
 }
 
 /// The page says of every scenario that the fluid kernel refuses what the kernel says today.
@@ -173,9 +174,18 @@ fn what_is_allowed_is_what_the_design_says() {
 }
 
 #[test]
+fn a_bound_is_one_in_short() {
+    let row = bounds::row("node-pool-bound", Effort { scenario_seeds: 2, ..SHORT }, &[]).unwrap();
+    assert!(row.holds() && row.oracle.mean < 1.1 && row.own.mean > row.oracle.mean, "{row:?}");
+    assert!(row.lower > 1.05 * row.lower_with_room, "the pool binds: {row:?}");
+    let low = bounds::Row { oracle: sample::Interval { mean: 0.97, half: None }, ..row };
+    assert!(!low.holds());
+}
+
+#[test]
 fn an_unknown_section_names_those_there_are() {
     let error = Evidence::measure("queues", SHORT, &[]).unwrap_err().to_string();
-    assert!(error.contains("kernels, protocol, theory, waiting"), "{error}");
+    assert!(error.contains("bounds, kernels, protocol, theory, waiting"), "{error}");
 }
 
 /// A reason whose row is not in any table explains nothing.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use seatrial_reports::format::{grouped, short};
 
 use crate::validity::sample::Interval;
-use crate::validity::{Evidence, kernels, protocol, theory, waiting};
+use crate::validity::{Evidence, bounds, kernels, protocol, theory, waiting};
 
 /// The first cells of a row of the first table.
 pub(in crate::validity) fn theory_name(model: &str, load: f64, measure: &str) -> String {
@@ -25,6 +25,11 @@ pub(in crate::validity) fn kernel_name(scenario: &str, strategy: &str, measure: 
 /// Those of protocol P1's.
 pub(in crate::validity) fn protocol_name(load: &str, strategy: &str) -> String {
     format!("| {load} | {strategy} |")
+}
+
+/// Those of the bounds.
+pub(in crate::validity) fn bound_name(scenario: &str) -> String {
+    format!("| {scenario} |")
 }
 
 /// Five significant digits at most, no idle zeros.
@@ -158,6 +163,27 @@ pub(super) fn protocol(evidence: &Evidence) -> String {
             row.fluid_utilisation,
             row.events_utilisation,
             if row.holds() { "agree" } else { "**fail**" },
+        );
+    }
+    out
+}
+
+pub(super) fn bounds(evidence: &Evidence) -> String {
+    let mut out = "| scenario | bound on J | with room | J of the file's strategy over it | of the cheapest schedule (95 % interval) | \
+                   least | below 1 | holds? |\n|---|---:|---:|---:|---:|---:|---:|---|\n"
+        .to_owned();
+    for row in &evidence.bounds {
+        let bounds::Row { scenario, lower, lower_with_room, policy, own, oracle, least, below, seeds } = row;
+        let (low, high) = oracle.ends();
+        let verdict = if row.holds() { "yes" } else { "**no**" };
+        let _ = writeln!(
+            out,
+            "{} {} | {} | {policy} {:.3} | {:.3} ({low:.3} to {high:.3}) | {least:.3} | {below} of {seeds} | {verdict} |",
+            bound_name(scenario),
+            grouped(*lower, 0),
+            grouped(*lower_with_room, 0),
+            own.mean,
+            oracle.mean,
         );
     }
     out

@@ -121,3 +121,17 @@ watched again, three times at most.
 
 `cargo test -p seatrial-operator --features rehearse --test real deployment:: -- --nocapture`, with `SEATRIAL_ENVTEST` set.
 ";
+
+pub(super) const BOUNDS: &str = "\
+## 6. The oracle's bound
+
+`seatrial scenario run` shows beside J what no decisions can go below: the fluid model's bound for the service at its best (one shared
+queue, no faults), with as many ready pods as quota and node pools can hold by then. On the fluid kernel that is exact: no run lies below it. On
+the event kernel requests are drawn one by one, and overload takes a moment to be felt, so it is a bound on what is to be expected, as far as the
+model holds. Here it stands beside what was reached on the event kernel, over seeds: by the strategy of the file, and by the cheapest of six
+schedules that know the load and the time that starts and nodes take. Being the cheapest of six, it profits from chance.
+
+The mean must not be more than 2 % below the bound. *With room* is the bound if every pod found a node at once.
+
+`… --example validity -- measure bounds`; brute force over all plans of a small cluster: `cargo test -p seatrial-envs oracle::scenario`.
+";

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its case has failed")]
 
+#[path = "scenario/bound.rs"]
+mod bound;
 #[path = "scenario/command.rs"]
 mod command;
 #[path = "scenario/folder.rs"]

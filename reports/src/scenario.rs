@@ -51,6 +51,8 @@ pub struct ScenarioRun {
     pub notes: Vec<String>,
     /// How far the numbers spread over further seeds, a line each; empty if there were none.
     pub spread: Vec<String>,
+    /// The least that any decisions can cost, a sentence each; empty where that is not known.
+    pub bound: Vec<String>,
     /// How to make it again.
     pub provenance: Vec<Fact>,
 }

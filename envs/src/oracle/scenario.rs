@@ -90,11 +90,19 @@ pub enum NoBound {
         levels: usize,
     },
     /// The model does not hold the rest.
-    #[error("the fluid model does not hold it: {0}")]
+    #[error("its model does not hold the scenario: {}", of_model(.0))]
     Model(LowerError),
     /// The load.
     #[error(transparent)]
     Load(#[from] LoadError),
+}
+
+/// Without the way out that helps on the fluid kernel alone.
+fn of_model(error: &LowerError) -> String {
+    match error {
+        LowerError::Unsupported { key, got, allowed } => format!("`{key}` is {got}, and it takes {allowed}"),
+        error => error.to_string(),
+    }
 }
 
 /// The bound of `spec` with its own seed.

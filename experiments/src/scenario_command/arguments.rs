@@ -67,6 +67,9 @@ pub struct ScenarioRunArgs {
     /// Run so many seeds, from this one on, and show how far the numbers spread; page and timeline are those of the first.
     #[arg(long, value_name = "N")]
     pub seeds: Option<NonZero<u32>>,
+    /// Also run schedules that know the load, and show beside the bound what the cheapest of them costs.
+    #[arg(long)]
+    pub oracle: bool,
     /// Replace the run of another scenario or seed in the folder.
     #[arg(long)]
     pub force: bool,

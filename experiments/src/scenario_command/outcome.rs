@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest;
 
 /// Version of the shape.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a run of a scenario came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,8 @@ pub struct ScenarioSummary {
     pub services: BTreeMap<String, ServiceAccount>,
     /// Where every request of the run is, warm-up included; only the event kernel counts them one by one.
     pub conservation: Option<RequestCount>,
+    /// The least J that any decisions can have.
+    pub bound: BoundAccount,
     /// Moments worth a mark by kind: faults, rollouts, evictions, pods without room.
     pub marks: BTreeMap<String, u64>,
     /// Events that the kernel handled; only the event kernel has some.
@@ -99,6 +101,25 @@ pub struct ServiceAccount {
     pub overridden: u64,
     /// Of them those taken without the load metric.
     pub blind: u64,
+}
+
+/// The least J that any decisions can have, in pod-seconds, from the fluid model of the service at its best. On the fluid kernel no
+/// run lies below it. On the event kernel it is a bound on what is to be expected: single runs lie below it by chance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BoundAccount {
+    /// The bound; `null` where there is none.
+    pub lower: Option<f64>,
+    /// The same if every pod found room at once: the rest is what nodes and quota cost at least.
+    pub lower_with_room: Option<f64>,
+    /// Pods that quota and node pools can hold; `null` without nodes.
+    pub most_pods: Option<u32>,
+    /// J of the cheapest schedule that was run knowing the load; `null` if none was asked for.
+    pub oracle: Option<f64>,
+    /// Schedules that were run for it.
+    pub schedules: usize,
+    /// Why there is no bound.
+    pub reason: Option<String>,
 }
 
 /// Where requests are.
@@ -186,6 +207,7 @@ impl ScenarioSummary {
             total: Account::of(total, spec.costs, latency),
             services: BTreeMap::new(),
             conservation: None,
+            bound: BoundAccount::default(),
             marks: BTreeMap::new(),
             events: None,
         }

@@ -11,6 +11,7 @@
 //!
 //! The same scenario and seed give the same bytes. The fluid kernel has no event log.
 
+mod bound;
 mod draft;
 mod play;
 mod report;
@@ -45,10 +46,16 @@ pub(super) fn run(arguments: &ScenarioRunArgs, shell: &Shell) -> Result<()> {
     let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/scenario-{}", loaded.spec.name)));
     let draft = Draft::new(claim(&folder, &loaded, arguments))?;
     let inputs = inputs::read(&loaded, &shell.trace_folders)?;
+    let mut bound = bound::account(&loaded.spec, &inputs, arguments.oracle)?;
     let mut played = match loaded.spec.kernel {
         KernelChoice::Events => events(&loaded, &inputs, arguments.log, shell)?,
         KernelChoice::Fluid => flow(&loaded, &inputs)?,
     };
+    if arguments.oracle {
+        bound::run_oracle((&loaded.spec, &loaded.origin), &inputs, &mut bound, shell)?;
+    }
+    played.summary.bound = bound;
+    played.page.bound = bound::sentences(&played.summary);
     tell_summary(&played.summary);
     if let Some(seeds) = arguments.seeds {
         let accounts = seeds::run(&loaded, &inputs, shell, (&played.summary, seeds.get()))?;
@@ -176,6 +183,9 @@ fn tell_summary(summary: &ScenarioSummary) {
         total.changes,
         total.j
     );
+    for (name, text) in bound::lines(summary) {
+        say!("{name:<12} {text}");
+    }
     if let Some(line) = unanswered(summary) {
         say!("{line}");
     }

@@ -72,6 +72,7 @@ fn run_of<'a>(
         decisions: decisions(decided, timeline),
         notes: notes(spec),
         spread: Vec::new(),
+        bound: Vec::new(),
         provenance: provenance(loaded),
     }
 }

@@ -1,0 +1,77 @@
+//! What no decisions can go below, and what those reach that know the load.
+
+use super::command::{err, seatrial, short};
+
+fn summary(folder: &std::path::Path) -> serde_json::Value {
+    serde_json::from_slice(&super::command::bytes(folder, "summary.json")).unwrap()
+}
+
+#[test]
+fn the_bound_stands_beside_j() {
+    let folder = tempfile::tempdir().unwrap();
+    for kernel in ["events", "fluid"] {
+        short(folder.path(), kernel);
+        let output = seatrial(&["run", "short.toml", "--out", kernel, "--oracle"], folder.path());
+        assert!(output.status.success(), "{}", err(&output));
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(told.contains("\nbound        J ") && told.contains("\noracle       J "), "{told}");
+        assert_eq!(told.contains("to be expected"), kernel == "events", "a bound on events is one in the mean: {told}");
+        let run = folder.path().join(kernel);
+        let summary = summary(&run);
+        let of = |key: &str| summary["bound"][key].as_f64().unwrap();
+        assert!(of("lower") <= 1.02 * of("oracle") && of("oracle") <= summary["total"]["j"].as_f64().unwrap());
+        assert!(summary["bound"]["most_pods"].is_null() && summary["bound"]["reason"].is_null(), "{summary}");
+        let page = std::fs::read_to_string(run.join("report/index.html")).unwrap();
+        assert!(page.contains("lower is better. Bound: J ") && page.contains("Oracle: J "), "{kernel}");
+    }
+}
+
+#[test]
+fn a_pool_that_binds_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        super::gallery("node-pool-bound").replace("[600.0, 90.0], [2400.0, 420.0]", "[10.0, 90.0], [60.0, 460.0]");
+    std::fs::write(folder.path().join("pool.toml"), text.replace("duration_s = 7200", "duration_s = 900")).unwrap();
+    let output = seatrial(&["run", "pool.toml", "--out", "pool"], folder.path());
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        told.contains("             ") && told.contains("if every pod found room: the pool (18 pods) costs "),
+        "{told}"
+    );
+    let bound = &summary(&folder.path().join("pool"))["bound"];
+    assert!(bound["lower"].as_f64().unwrap() > 1.1 * bound["lower_with_room"].as_f64().unwrap(), "{bound}");
+    assert_eq!((&bound["most_pods"], &bound["oracle"], &bound["schedules"]), (&18.into(), &().into(), &0.into()));
+}
+
+#[test]
+fn without_a_bound_the_reason_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    short(folder.path(), "events");
+    let file = folder.path().join("short.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("wait_s = 0.12", "wait_s = 3.0")).unwrap();
+    let output = seatrial(&["run", "short.toml", "--out", "run"], folder.path());
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("\nbound        none: a good request may wait 3 s, "), "{told}");
+    assert!(summary(&folder.path().join("run"))["bound"]["reason"].as_str().unwrap().starts_with("a good request"));
+    let refused = seatrial(&["run", "short.toml", "--out", "run", "--oracle"], folder.path());
+    assert_eq!(refused.status.code(), Some(2));
+    let said = err(&refused);
+    assert!(said.contains("has no bound: a good request may wait 3 s") && said.contains("leave it out"), "{said}");
+}
+
+/// Where nothing is decided nobody asks for a bound.
+#[test]
+fn where_nothing_is_decided_there_is_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    short(folder.path(), "events");
+    let file = folder.path().join("short.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (head, rest) = text.split_once("[services.web.autoscaling]").unwrap();
+    let (_, tail) = rest.split_once("\n[services.web.pod]").unwrap();
+    std::fs::write(&file, format!("{head}[services.web.pod]{tail}")).unwrap();
+    let output = seatrial(&["run", "short.toml", "--out", "run"], folder.path());
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("bound"));
+    assert!(summary(&folder.path().join("run"))["bound"]["reason"].as_str().unwrap().starts_with("nothing is decided"));
+}

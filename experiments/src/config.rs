@@ -22,6 +22,7 @@ pub use training::{AgentTraining, ForecasterTraining, Training};
 
 use crate::error::{ExperimentError, Result};
 use crate::run_folder::RunFolder;
+use crate::scenario_command::GALLERY;
 use crate::strategies;
 
 /// Studies that are built into the binary, so that they work from any folder.
@@ -212,6 +213,9 @@ pub fn own_folder() -> PathBuf {
 fn read(path: &Path) -> Result<(String, String, PathBuf)> {
     let text = std::fs::read_to_string(path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
+            if let Some((name, _)) = GALLERY.iter().find(|(name, _)| Path::new(name) == path) {
+                return is_a_scenario(name);
+            }
             let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
             return ExperimentError::Usage {
                 what: format!("there is no study at {}{}", path.display(), meant(path, &known)),
@@ -220,8 +224,19 @@ fn read(path: &Path) -> Result<(String, String, PathBuf)> {
         }
         ExperimentError::io("read", path)(source)
     })?;
+    if text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("services")) {
+        return Err(is_a_scenario(&path.display().to_string()));
+    }
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     Ok((text, path.display().to_string(), folder))
+}
+
+/// A study has no services, a scenario has nothing else.
+fn is_a_scenario(name: &str) -> ExperimentError {
+    ExperimentError::Usage {
+        what: format!("{name} is a scenario, and this command is for studies"),
+        next: format!("say: seatrial scenario run {name}"),
+    }
 }
 
 fn meant(path: &Path, known: &[&str]) -> String {

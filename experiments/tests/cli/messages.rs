@@ -19,6 +19,22 @@ fn a_misspelt_key_is_told_what_it_was_meant_to_be() {
     assert!(message.contains("did you mean `hpa-default`?"), "{message}");
 }
 
+/// `run` is for studies; who gives it a scenario is told the command.
+#[test]
+fn a_scenario_is_told_from_a_study() {
+    let bench = Bench::new();
+    let message = refused(&["run", "node-pool-bound"], bench.folder.path());
+    assert!(
+        message.contains("node-pool-bound is a scenario") && message.contains("seatrial scenario run node-pool-bound")
+    );
+    let mine = bench.folder.path().join("mine.toml").display().to_string();
+    std::fs::write(&mine, "name = \"mine\"\n[services.web]\ncores = 1.0\n").unwrap();
+    let message = refused(&["run", &mine], bench.folder.path());
+    assert!(message.contains(&format!("say: seatrial scenario run {mine}")), "{message}");
+    let message = refused(&["run", "node-pol-bound"], bench.folder.path());
+    assert!(message.contains("there is no study at node-pol-bound"), "{message}");
+}
+
 #[test]
 fn the_system_is_quoted_once() {
     let bench = Bench::new();

@@ -82,7 +82,8 @@ pub fn certify_on(scenario: &Scenario, traffic: &Traffic) -> Result<Certified, E
     let initial = scenario.initial_replicas(load.rates_per_s()[0]);
     let stages = stage::StageCosts::new(&world, load);
     let start_up_s = |ordinal| world.start_up(traffic.seed(), ordinal).as_secs_f64();
-    let problem = Problem { stages: &stages, bills: bills(&world, &start_up_s), initial: Some(initial), most: None };
+    let problem =
+        Problem { stages: &stages, bills: bills(&world, &start_up_s), initial: Some(initial..=initial), most: None };
     let best = bound::greatest(&problem);
     let task = schedule::Task {
         world: &world,

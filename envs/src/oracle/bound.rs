@@ -1,5 +1,6 @@
 //! The greatest lower bound over the start bill c, with the slack of the seed's own start-up draws.
 
+use core::ops::RangeInclusive;
 use std::collections::VecDeque;
 
 use seatrial_core::time::Timestamp;
@@ -24,8 +25,8 @@ const GOLDEN: f64 = 0.618_033_988_749_894_8;
 pub(crate) struct Problem<'a> {
     pub(crate) stages: &'a StageCosts,
     pub(crate) bills: Bills<'a>,
-    /// Ready pods before the first bin; `None`: any number, free of charge.
-    pub(crate) initial: Option<u32>,
+    /// Ready pods before the first bin, any of these free of charge; `None`: any number.
+    pub(crate) initial: Option<RangeInclusive<u32>>,
     /// Most ready pods in a bin; `None`: no limit.
     pub(crate) most: Option<&'a dyn Fn(usize) -> u32>,
 }
@@ -54,10 +55,9 @@ pub(crate) struct Bound {
 
 /// The bound at the start bill that makes it greatest.
 pub(crate) fn greatest(problem: &Problem<'_>) -> Bound {
-    let Problem { stages, bills, initial, most } = problem;
+    let Problem { stages, bills, .. } = problem;
     let (low_s, high_s) = (0.5 * bills.typical_start_s, 1.5 * bills.typical_start_s);
-    let reach = Reach::new(stages, *initial, bills.moves(high_s));
-    let reach = if let Some(most) = most { reach.within(most) } else { reach };
+    let reach = problem.reach(bills.moves(high_s));
     let mut curve = Curve { bills, reach: &reach, known: Vec::new() };
     let bracket = Bracket::new(low_s, high_s);
     // DP(c) grows with c and the slack is not positive: no bound in question exceeds this one.
@@ -68,6 +68,20 @@ pub(crate) fn greatest(problem: &Problem<'_>) -> Bound {
     let slack = draws.slack(bills, start_bill_s);
     let lower = (plan.cost + slack).min(draws.beyond).max(0.0) * (1.0 - ROUNDING);
     Bound { lower, start_bill_s, slack, plan }
+}
+
+/// The bound with every start billed `bill_s`, which none is shorter than, whoever gets which draw.
+pub(crate) fn with_least_start(problem: &Problem<'_>, bill_s: f64) -> Bound {
+    let moves = problem.bills.moves(bill_s);
+    let plan = dp::plan(&problem.reach(moves), moves);
+    Bound { lower: plan.cost * (1.0 - ROUNDING), start_bill_s: bill_s, slack: 0.0, plan }
+}
+
+impl Problem<'_> {
+    fn reach(&self, dearest: Moves) -> Reach<'_> {
+        let reach = Reach::new(self.stages, self.initial.as_ref(), dearest);
+        if let Some(most) = self.most { reach.within(most) } else { reach }
+    }
 }
 
 /// DP(c), computed for several c at once: the one that is asked for, and those that the search may ask for next.
@@ -197,7 +211,8 @@ pub(crate) fn by_day(problem: &Problem<'_>, load: &EpisodeLoad, bound: &Bound) -
     let scale = if bound.plan.cost > 0.0 { bound.lower / bound.plan.cost } else { 1.0 };
     let (stages, moves) = (problem.stages, problem.bills.moves(bound.start_bill_s));
     let mut days: Vec<DayBound> = Vec::new();
-    let mut level = problem.initial.or(bound.plan.ready.first().copied()).unwrap_or(0);
+    let first = bound.plan.ready.first().copied().unwrap_or(0);
+    let mut level = problem.initial.as_ref().map_or(first, |initial| first.clamp(*initial.start(), *initial.end()));
     for (bin, ready) in bound.plan.ready.iter().enumerate() {
         let place = usize::try_from(ready - stages.smallest).unwrap_or(0);
         let changes =

@@ -10,6 +10,8 @@
 //! if the plan ends with it; if it reaches beyond, W seconds of it cost at least as much as to fall and to rise again. Only the
 //! initial pods were there without a rise, so within W of the start they stay in.
 
+use core::ops::RangeInclusive;
+
 use super::stage::StageCosts;
 
 /// Prices of a rise that go side by side.
@@ -30,24 +32,25 @@ pub(crate) struct Plan {
     pub(crate) ready: Vec<u32>,
 }
 
-/// The problem: stage costs, where it begins (`None`: at any level, free of charge), and the highest level of each bin that an
+/// The problem: stage costs, the levels at which it may begin free of charge (`None`: any), and the highest level of each bin that an
 /// optimum may visit.
 pub(crate) struct Reach<'a> {
     stages: &'a StageCosts,
-    initial: Option<usize>,
+    initial: Option<RangeInclusive<usize>>,
     highest: Vec<usize>,
 }
 
 impl<'a> Reach<'a> {
-    /// For prices up to `dearest`, from `initial` ready pods.
-    pub(crate) fn new(stages: &'a StageCosts, initial: Option<u32>, dearest: Moves) -> Self {
-        let initial = initial.map(|ready| stages.place(ready));
+    /// For prices up to `dearest`, from any number of `initial` ready pods.
+    pub(crate) fn new(stages: &'a StageCosts, initial: Option<&RangeInclusive<u32>>, dearest: Moves) -> Self {
+        let initial = initial.map(|ready| stages.place(*ready.start())..=stages.place(*ready.end()));
+        let most = initial.as_ref().map_or(0, |levels| *levels.end());
         let bins = whole_bins(2.0 * (dearest.rise + dearest.fall) / stages.bin_s).min(stages.bins);
         let mut highest = Vec::with_capacity(stages.bins);
         for bin in 0..stages.bins {
             let near = bin.saturating_sub(bins)..(bin + bins + 1).min(stages.bins);
             let useful = near.map(|bin| stages.useful(bin)).max().unwrap_or(0);
-            highest.push(if bin <= bins { useful.max(initial.unwrap_or(0)) } else { useful });
+            highest.push(if bin <= bins { useful.max(most) } else { useful });
         }
         Self { stages, initial, highest }
     }
@@ -62,14 +65,18 @@ impl<'a> Reach<'a> {
 
     /// Highest level before `bin` and highest level in it.
     fn around(&self, bin: usize) -> (usize, usize) {
-        (if bin == 0 { self.initial.unwrap_or(self.highest[0]) } else { self.highest[bin - 1] }, self.highest[bin])
+        (if bin == 0 { *self.begins().end() } else { self.highest[bin - 1] }, self.highest[bin])
     }
 
     /// What the levels have cost before the first bin.
     fn begin<T: Copy>(&self, impossible: T, free: T) -> Vec<T> {
         let mut values = vec![impossible; self.stages.width];
-        values[self.initial.unwrap_or(0)..=self.initial.unwrap_or(self.highest[0])].fill(free);
+        values[self.begins()].fill(free);
         values
+    }
+
+    fn begins(&self) -> RangeInclusive<usize> {
+        self.initial.clone().unwrap_or(0..=self.highest[0])
     }
 }
 
@@ -183,12 +190,17 @@ mod tests {
     const MOVES: Moves = Moves { rise: 63.0, fall: 10.0 };
 
     fn best(stages: &StageCosts, initial: u32) -> Plan {
-        plan(&Reach::new(stages, Some(initial), MOVES), MOVES)
+        plan(&Reach::new(stages, Some(&(initial..=initial)), MOVES), MOVES)
     }
 
     /// Textbook dynamic programming over every pair of levels, none left out but those above `most` of a bin.
-    fn textbook(stages: &StageCosts, initial: Option<u32>, moves: Moves, most: impl Fn(usize) -> u32) -> f64 {
-        let at_first = |level: usize| initial.is_none_or(|initial| level == (initial - stages.smallest) as usize);
+    fn textbook(
+        stages: &StageCosts,
+        initial: Option<&RangeInclusive<u32>>,
+        moves: Moves,
+        most: impl Fn(usize) -> u32,
+    ) -> f64 {
+        let at_first = |level: usize| initial.is_none_or(|initial| initial.contains(&(level as u32 + stages.smallest)));
         let mut values: Vec<f64> =
             (0..stages.width).map(|level| if at_first(level) { 0.0 } else { f64::INFINITY }).collect();
         for bin in 0..stages.bins {
@@ -257,10 +269,10 @@ mod tests {
             let stages = stages(&rates, interval_s, 40);
             let rises: [f64; LANES] = core::array::from_fn(|lane| 30.0 + 9.0 * lane as f64);
             let dearest = Moves { rise: rises[LANES - 1], fall: 10.0 };
-            let reach = Reach::new(&stages, Some(initial), dearest);
+            let reach = Reach::new(&stages, Some(&(initial..=initial)), dearest);
             for (rise, got) in rises.into_iter().zip(optima(&reach, &rises, 10.0)) {
                 let moves = Moves { rise, fall: 10.0 };
-                let expected = textbook(&stages, Some(initial), moves, |_| 40);
+                let expected = textbook(&stages, Some(&(initial..=initial)), moves, |_| 40);
                 prop_assert!((got - expected).abs() <= 1e-9 * expected, "{got} {expected}");
                 prop_assert!((plan(&reach, moves).cost - expected).abs() <= 1e-9 * expected);
             }
@@ -274,13 +286,14 @@ mod tests {
                 (initial, initial + more, initial + more + most)
             }),
             grows in 0_usize..40,
+            fewer in 0_u32..5,
             is_free in any::<bool>(),
         ) {
             let stages = stages(&rates, 60, 45);
             let most = |bin: usize| if bin < grows { at_first } else { later };
-            let initial = (!is_free).then_some(initial);
-            let reach = Reach::new(&stages, initial, MOVES).within(most);
-            let expected = textbook(&stages, initial, MOVES, most);
+            let initial = (!is_free).then_some(initial.saturating_sub(fewer).max(1)..=initial);
+            let reach = Reach::new(&stages, initial.as_ref(), MOVES).within(most);
+            let expected = textbook(&stages, initial.as_ref(), MOVES, most);
             let plan = plan(&reach, MOVES);
             prop_assert!((plan.cost - expected).abs() <= 1e-9 * expected, "{} {expected}", plan.cost);
             prop_assert!(plan.ready.iter().enumerate().all(|(bin, ready)| *ready <= most(bin)));

@@ -1,17 +1,17 @@
 //! What a scenario of one service costs at least, whoever decides: the oracle's lower bound with the node tier.
 //!
-//! The bound is that of the fluid model: stages are those of the shared queue at its best (module `relaxed`), whatever balances, fails,
-//! retires or disturbs on the event kernel. On the fluid kernel no run costs less; on the event kernel requests are drawn one by
-//! one, so it is a bound on what a run is expected to cost, as far as the fluid kernel holds there (`docs/validity.md`), and it is
-//! never the optimum: [`reached`] runs schedules that know the load, and what the cheapest costs is the other end.
+//! Stages are those of the shared queue at its best (module `relaxed`), whatever balances, fails, retires or disturbs. On the fluid kernel
+//! no run costs less. On the event kernel a queue takes time to settle, near saturation more than a bin: there each bin begins with an
+//! empty queue ([`Queue::Any`]), and as requests are drawn one by one it is a bound on what is to be expected. It is never the
+//! optimum: [`reached`] runs schedules that know the load, and what the cheapest costs is the other end.
 //!
 //! The node tier: nodes have no price in J, so the more of them a schedule has, the better, and the state of the programme need not
 //! count them. Ready pods are at most what quota and pools hold by then ([`room`]): the nodes of the first moment until the first
 //! one can have been provisioned, and from then on as many as the pools may have.
 //!
-//! Pods that replace others (rollouts, evictions, drained nodes) take draws of the start-up without a decision, so the order of
-//! draws is not the schedule's where there are any: then a start is billed the shortest of the first [`DEALT`] draws. After a warm-up the
-//! pods may be as many as one likes, and starts may be under way: the bound begins when the longest of these draws is over.
+//! Pods that replace others (evictions, drained nodes, kills) and those of a warm-up take draws of the start-up at no price, so the order
+//! of draws is not the schedule's where there are any: then a start is billed the shortest of the first [`DEALT`] draws. After a warm-up
+//! the pods may be as many as one likes, and starts may be under way: the bound begins when the longest of these draws is over.
 
 mod reached;
 mod relaxed;
@@ -20,17 +20,21 @@ mod room;
 pub use self::reached::{NotReached, Reached, reached};
 pub use self::room::Room;
 
+use core::ops::RangeInclusive;
+
 use seatrial_core::math;
 use seatrial_core::rand::{Stream, uniform};
 use seatrial_core::time::Span;
 use thiserror::Error;
 
-use super::bound::{Bills, Bound, Problem, greatest};
-use super::stage::StageCosts;
+use super::bound::{Bills, Bound, Problem, greatest, with_least_start};
+use super::stage::{Queue, StageCosts};
 use crate::cluster::machine::probed;
+use crate::fluid::work::Work;
 use crate::fluid::world::World;
 use crate::load::{EpisodeLoad, LoadError};
 use crate::spec::lower::{LowerError, LoweredService};
+use crate::spec::service::Balancing;
 use crate::spec::{Inputs, KernelChoice, Sampler, ScenarioSpec, ServiceSpec};
 
 /// Draws of the start-up that are looked at where their order is not the schedule's.
@@ -41,6 +45,8 @@ const LONGEST_WAIT_S: f64 = 1.0;
 const LONGEST_BIN: Span = Span::from_secs(60);
 /// Bins times levels of the programme, 8 bytes each.
 const MOST_CELLS: usize = 1 << 27;
+/// Of the fluid model.
+const MOST_PODS: u32 = 10_000;
 /// −ln of the share of bad requests that counts as none.
 const NEGLIGIBLE_EXPONENT: f64 = 28.0;
 
@@ -72,9 +78,20 @@ pub enum NoBound {
         "a good request may wait {0}, so which ones are bad depends on what was before and not on the moment alone"
     )]
     Wait(String),
-    /// A short queue.
-    #[error("the queue of {0} per pod is full before a request has waited too long, so that overload leaves good ones")]
-    ShortQueue(u32),
+    /// Rollouts.
+    #[error("a rollout adds pods beyond `max` for a while")]
+    Rollouts,
+    /// A short queue, or impatient clients.
+    #[error(
+        "no request stays in its queue for more than {0:.3} s (`queue_limit`, `client.timeout_s`), so that overload leaves good ones"
+    )]
+    ShortQueue(f64),
+    /// Work.
+    #[error("its work is not exponential, and no other has a known least wait")]
+    Work,
+    /// Pods.
+    #[error("it may have {0} pods, and the model takes at most {MOST_PODS}")]
+    Pods(u32),
     /// Fast nodes.
     #[error("the speed of nodes in the pool `{0}` may exceed 1, and the bound takes pods at their nominal speed")]
     FastNodes(String),
@@ -126,9 +143,10 @@ struct Case<'a> {
     load: EpisodeLoad,
     /// From the start of the scenario to the bound's.
     begins_after: Span,
-    initial: Option<u32>,
+    initial: Option<RangeInclusive<u32>>,
     room: Option<Room>,
     starts: Starts,
+    queue: Queue,
 }
 
 impl<'a> Case<'a> {
@@ -137,7 +155,10 @@ impl<'a> Case<'a> {
         let lowered = relaxed::lowered(spec, inputs).map_err(NoBound::Model)?;
         let [of_service] = lowered.services.as_slice() else { return Err(NoBound::Services(lowered.services.len())) };
         let world = World::new(&of_service.scenario).with_work(&of_service.work);
-        refuse_short_queue(service, &world)?;
+        if spec.kernel == KernelChoice::Events && of_service.work != Work::EXPONENTIAL {
+            return Err(NoBound::Work);
+        }
+        refuse_short_queue(spec, service, &world)?;
         refuse_fast_nodes(spec, inputs)?;
         let starts = Starts::new(spec, service, of_service, inputs);
         let begins_after = if spec.warm_up_s > 0.0 {
@@ -147,15 +168,17 @@ impl<'a> Case<'a> {
         };
         let (load, begins_after) = part(&of_service.nominal, begins_after, Span::from_secs_f64(spec.duration_s))?;
         let world = without_idle_levels(world, &load);
+        let room = room::of(spec, service, inputs);
         Ok(Self {
             spec,
             service,
             world,
             load,
             begins_after,
-            initial: (spec.warm_up_s <= 0.0).then_some(service.replicas),
-            room: room::of(spec, service, inputs),
+            initial: (spec.warm_up_s <= 0.0).then(|| initial(spec, service, room)),
+            room,
             starts,
+            queue: queue(spec, service, world),
         })
     }
 
@@ -167,29 +190,37 @@ impl<'a> Case<'a> {
         if bins.saturating_mul(levels) > MOST_CELLS {
             return Err(NoBound::TooLarge { bins, levels });
         }
-        let stages = StageCosts::new(&self.world, &load);
+        let stages = StageCosts::from(&self.world, &load, self.queue);
         let most = |bin| self.most(room, bin);
-        let start_up_s = |ordinal| self.starts.billed_s(ordinal);
-        Ok(greatest(&Problem {
+        let problem = Problem {
             stages: &stages,
-            bills: self.bills(&start_up_s),
-            initial: self.initial,
+            bills: self.bills(),
+            initial: self.initial.clone(),
             most: room.is_some().then_some(&most as &dyn Fn(usize) -> u32),
-        }))
+        };
+        let of_least = with_least_start(&problem, self.starts.shortest_s);
+        if !self.starts.is_in_order {
+            return Ok(of_least);
+        }
+        let in_order = greatest(&problem);
+        Ok(if in_order.lower > of_least.lower { in_order } else { of_least })
     }
 
-    fn bills<'b>(&self, start_up_s: &'b dyn Fn(u64) -> f64) -> Bills<'b> {
-        let (churn, termination_s) = (self.spec.costs.churn, self.service.termination.pre_stop_s);
-        // On the event kernel a pod whose container has not begun is gone at once.
-        let of_unready_s = if self.spec.kernel == KernelChoice::Fluid { termination_s } else { 0.0 };
-        let typical_start_s = self.starts.typical_s();
-        Bills { churn, termination_s, wasted: 2.0 * churn + of_unready_s, typical_start_s, start_up_s }
+    fn bills(&self) -> Bills<'_> {
+        let (churn, pre_stop_s) = (self.spec.costs.churn, self.service.termination.pre_stop_s);
+        let is_fluid = self.spec.kernel == KernelChoice::Fluid;
+        // On the event kernel a pod whose container does not run is gone at once: one that has not begun, or was killed, or lost its node.
+        let termination_s = if is_fluid || self.starts.is_in_order { pre_stop_s } else { 0.0 };
+        let wasted = 2.0 * churn + if is_fluid { pre_stop_s } else { 0.0 };
+        let (typical_start_s, start_up_s) = (self.starts.median_s, &*self.starts.drawn_s);
+        Bills { churn, termination_s, wasted, typical_start_s, start_up_s }
     }
 
     /// Most ready pods in a bin. Pods of the first moment that find no room are paid all the same: the bound lets them serve.
     fn most(&self, room: Option<Room>, bin: usize) -> u32 {
         let ends = self.begins_after + self.load.interval() * (crate::load::signed(bin) + 1);
-        room.map_or(u32::MAX, |room| room.by(ends)).max(self.initial.unwrap_or(0)).max(self.world.smallest)
+        let initial = self.initial.as_ref().map_or(0, |initial| *initial.end());
+        room.map_or(u32::MAX, |room| room.by(ends)).max(initial).max(self.world.smallest)
     }
 }
 
@@ -204,6 +235,12 @@ fn the_service(spec: &ScenarioSpec) -> Result<&ServiceSpec, NoBound> {
     if spec.client.retries.is_some() {
         return Err(NoBound::Retries);
     }
+    if !service.rollout.at_s.is_empty() {
+        return Err(NoBound::Rollouts);
+    }
+    if service.most_replicas() > MOST_PODS {
+        return Err(NoBound::Pods(service.most_replicas()));
+    }
     match spec.slo.wait_s {
         Some(wait_s) if wait_s <= LONGEST_WAIT_S => Ok(service),
         Some(wait_s) => Err(NoBound::Wait(format!("{wait_s} s"))),
@@ -211,11 +248,36 @@ fn the_service(spec: &ScenarioSpec) -> Result<&ServiceSpec, NoBound> {
     }
 }
 
-fn refuse_short_queue(service: &ServiceSpec, world: &World) -> Result<(), NoBound> {
-    match service.queue_limit {
-        Some(limit) if f64::from(limit) < 2.0 * world.slo_wait_s * world.capacity => Err(NoBound::ShortQueue(limit)),
-        _ => Ok(()),
+/// Overload is taken to leave no good requests: who is at the end of a full queue must be bad, with room to spare.
+fn refuse_short_queue(spec: &ScenarioSpec, service: &ServiceSpec, world: &World) -> Result<(), NoBound> {
+    let longest_s = longest_stay_s(spec, service, world);
+    if longest_s < 2.0 * world.slo_wait_s { Err(NoBound::ShortQueue(longest_s)) } else { Ok(()) }
+}
+
+fn queue(spec: &ScenarioSpec, service: &ServiceSpec, world: World) -> Queue {
+    match spec.kernel {
+        KernelChoice::Fluid => Queue::Settled,
+        KernelChoice::Events => Queue::Any {
+            full_s: longest_stay_s(spec, service, &world),
+            is_shared: service.balancing == Balancing::Shared,
+        },
     }
+}
+
+/// Seconds that a request stays in a queue at most.
+fn longest_stay_s(spec: &ScenarioSpec, service: &ServiceSpec, world: &World) -> f64 {
+    let full_s = service.queue_limit.map_or(f64::INFINITY, |limit| f64::from(limit) / world.capacity);
+    full_s.min(spec.client.timeout_s.unwrap_or(f64::INFINITY))
+}
+
+/// Pods that are ready at first. Those that find no room may go for the price of a change alone, so they count or not, as is cheaper.
+fn initial(spec: &ScenarioSpec, service: &ServiceSpec, room: Option<Room>) -> RangeInclusive<u32> {
+    let ready = match room {
+        Some(room) if spec.workloads.is_empty() => service.replicas.min(room.at_first),
+        Some(_) => 0,
+        None => service.replicas,
+    };
+    ready..=service.replicas
 }
 
 fn refuse_fast_nodes(spec: &ScenarioSpec, inputs: &Inputs) -> Result<(), NoBound> {
@@ -237,6 +299,10 @@ fn part(load: &EpisodeLoad, after: Span, until: Span) -> Result<(EpisodeLoad, Sp
     let parts = whole_parts(load.interval());
     let bin = load.interval() / parts;
     let (first, end) = (-(-after).whole_steps(bin), until.whole_steps(bin));
+    let bins = usize::try_from(end - first).unwrap_or(0);
+    if bins > MOST_CELLS {
+        return Err(NoBound::TooLarge { bins, levels: 1 });
+    }
     let rates: Vec<f64> = (first..end).filter_map(|bin| load.rate_of_bin(bin.div_euclid(parts))).collect();
     if rates.is_empty() {
         return Err(NoBound::TooShort);
@@ -263,7 +329,7 @@ fn without_idle_levels(mut world: World, load: &EpisodeLoad) -> World {
 struct Starts {
     /// By ordinal of the pod.
     drawn_s: Box<dyn Fn(u64) -> f64>,
-    /// Whether they go to the pods of the schedule in order of creation, or to whom nobody knows.
+    /// Whether they go to the pods that decisions create after the start, in order, or to whom nobody knows.
     is_in_order: bool,
     shortest_s: f64,
     median_s: f64,
@@ -277,20 +343,14 @@ impl Starts {
         sorted.sort_unstable_by(f64::total_cmp);
         Self {
             drawn_s,
-            is_in_order: spec.cluster.is_none() && spec.faults.is_empty() && service.rollout.at_s.is_empty(),
+            is_in_order: spec.cluster.is_none()
+                && spec.faults.is_empty()
+                && service.pod.memory_per_request_mib == 0.0
+                && spec.warm_up_s <= 0.0,
             shortest_s: sorted[0],
             median_s: sorted[sorted.len() / 2],
             longest_s: sorted[sorted.len() - 1],
         }
-    }
-
-    /// What the start of the schedule's pod with this ordinal takes at least.
-    fn billed_s(&self, ordinal: u64) -> f64 {
-        if self.is_in_order { (self.drawn_s)(ordinal) } else { self.shortest_s }
-    }
-
-    const fn typical_s(&self) -> f64 {
-        if self.is_in_order { self.median_s } else { self.shortest_s }
     }
 }
 

@@ -12,7 +12,7 @@ use seatrial_core::scaling::policy::{Policy, Proposal, Reason, View};
 use seatrial_core::time::{Span, Timestamp};
 use thiserror::Error;
 
-use super::{Case, NoBound};
+use super::{Case, NoBound, Queue};
 use crate::app::{AppError, fluid_app};
 use crate::episode::Driver;
 use crate::ids::ServiceId;
@@ -57,7 +57,8 @@ pub enum NotReached {
 /// # Errors
 /// If the scenario has no bound or cannot be run.
 pub fn reached(spec: &ScenarioSpec, inputs: &Inputs, stops: &dyn Fn() -> bool) -> Result<Option<Reached>, NotReached> {
-    let case = Case::new(spec, inputs)?;
+    // What a queue settles to is what to plan for; the bound has to know less.
+    let case = Case { queue: Queue::Settled, ..Case::new(spec, inputs)? };
     let mut best = Reached { j: f64::INFINITY, schedules: 0 };
     for reserve in RESERVES {
         let plan = case.greatest(reserve, case.room)?.plan.ready;
@@ -119,7 +120,7 @@ impl Case<'_> {
             wishes[range].iter_mut().for_each(|wish| *wish = (*wish).max(replicas));
         };
         let first = plan.first().copied().unwrap_or(0);
-        wish(Span::ZERO, self.begins_after, self.initial.unwrap_or(first));
+        wish(Span::ZERO, self.begins_after, self.initial.as_ref().map_or(first, |initial| *initial.end()));
         for (bin, ready) in plan.iter().enumerate() {
             let begins = self.begins_after + self.load.interval() * crate::load::signed(bin);
             let ends = begins + self.load.interval();

@@ -103,14 +103,14 @@ pub struct ServiceAccount {
     pub blind: u64,
 }
 
-/// The least J that any decisions can have, in pod-seconds, from the fluid model of the service at its best. On the fluid kernel no
-/// run lies below it. On the event kernel it is a bound on what is to be expected: single runs lie below it by chance.
+/// The least J that any decisions can have, in pod-seconds, from the model of the service at its best. On the fluid kernel no run lies
+/// below it. On the event kernel it is a bound on what is to be expected: single runs may lie below it by chance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BoundAccount {
     /// The bound; `null` where there is none.
     pub lower: Option<f64>,
-    /// The same if every pod found room at once: the rest is what nodes and quota cost at least.
+    /// The same if every pod found room at once.
     pub lower_with_room: Option<f64>,
     /// Pods that quota and node pools can hold; `null` without nodes.
     pub most_pods: Option<u32>,

@@ -77,6 +77,7 @@ fn claim(folder: &Path, loaded: &LoadedScenario, arguments: &ScenarioRunArgs) ->
         text: loaded.text.clone(),
         seed: loaded.spec.seed,
         writes: asked.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| name).collect(),
+        oracle: arguments.oracle,
         force: arguments.force,
     }
 }

@@ -153,7 +153,7 @@ fn summary(evidence: &Evidence) -> String {
     let held = evidence.bounds.iter().filter(|row| row.holds()).count();
     let _ = writeln!(
         out,
-        "| the oracle's bound is one on the event kernel | {held} of {} scenarios, in the mean and within 2 % |",
+        "| the oracle's bound is one on the event kernel | {held} of {} scenarios, in the mean and within 1 % |",
         evidence.bounds.len()
     );
     let _ =

@@ -248,7 +248,7 @@ fn summed(mut timeline: Timeline, calls: &[(Option<usize>, usize, f64)], interva
         decisions: vec![decision(50, 8, 18, "utilisation 0.97 of 0.75"), decision(100, 18, 9, "")],
         notes: vec!["Synthetic data of a test: no result.".to_owned()],
         spread: Vec::new(),
-        bound: vec!["Bound: J 900 at least, whoever decides; this run 1.50 times as much.".to_owned()],
+        bound: vec!["No decisions can lead to a J below 900.".to_owned()],
         provenance: vec![Fact { name: "revision".to_owned(), value: "a85ab61".to_owned() }],
         services,
         totals,

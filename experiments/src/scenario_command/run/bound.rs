@@ -10,7 +10,7 @@ use super::super::outcome::{BoundAccount, ScenarioSummary};
 use crate::commands::Shell;
 use crate::error::{ExperimentError, Result};
 
-/// Difference in J, relative, from which on nodes and quota are said to cost something.
+/// Difference in J, relative, from which on room is said to make one.
 const WORTH_SAYING: f64 = 0.001;
 
 /// The bound, before anything is run.
@@ -24,7 +24,7 @@ pub(super) fn account(spec: &ScenarioSpec, inputs: &Inputs, wants_oracle: bool) 
         }),
         Err(reason) if wants_oracle => Err(ExperimentError::Usage {
             what: format!("--oracle asks for schedules that know the load, and this scenario has no bound: {reason}"),
-            next: "leave it out; docs/scenarios.md says which scenarios have a bound".to_owned(),
+            next: "run it without --oracle; docs/scenarios.md says which scenarios have a bound".to_owned(),
         }),
         Err(reason) => Ok(BoundAccount { reason: Some(reason.to_string()), ..BoundAccount::default() }),
     }
@@ -46,47 +46,62 @@ pub(super) fn run_oracle(
 
 /// The same for the page: a sentence each.
 pub(super) fn sentences(summary: &ScenarioSummary) -> Vec<String> {
-    let sentence = |(name, text): (&str, String)| match name {
-        "" => format!("{text}."),
-        "oracle" => format!("Oracle: {text}."),
-        _ => format!("Bound: {text}."),
+    let BoundAccount { lower, oracle, schedules, .. } = &summary.bound;
+    if let Some(reason) = reason(summary) {
+        return vec![format!("What J is at least is not known here: {reason}.")];
+    }
+    let Some(lower) = lower else { return Vec::new() };
+    let expected = match summary.kernel {
+        KernelChoice::Events => "be expected to lead to",
+        KernelChoice::Fluid => "lead to",
     };
-    lines(summary).into_iter().map(sentence).collect()
+    let times = summary.total.j / lower;
+    let mut sentences = vec![format!(
+        "No decisions can {expected} a J below {}, however well they know the load; this run has {times:.2} times as much.",
+        grouped(*lower, 0)
+    )];
+    sentences.extend(of_the_pool(&summary.bound).map(|text| format!("It would be {text}.")));
+    sentences.extend(oracle.map(|oracle| {
+        let j = grouped(oracle, 0);
+        format!("Of {schedules} schedules that knew the load, the cheapest had a J of {j}{}.", cheaper(summary, oracle))
+    }));
+    sentences
+}
+
+/// Why there is no bound, where somebody decides.
+fn reason(summary: &ScenarioSummary) -> Option<&str> {
+    summary.bound.reason.as_deref().filter(|reason| *reason != NoBound::NothingDecided.to_string())
+}
+
+/// What the bound would be with room for every pod, where there are nodes.
+fn of_the_pool(bound: &BoundAccount) -> Option<String> {
+    let (lower, with_room, pods) = (bound.lower?, bound.lower_with_room?, bound.most_pods?);
+    let least = if lower - with_room > WORTH_SAYING * lower { grouped(with_room, 0) } else { "the same".to_owned() };
+    Some(format!("{least} if every pod found room: nodes and quota hold {}", grouped(f64::from(pods), 0)))
+}
+
+fn cheaper(summary: &ScenarioSummary, oracle: f64) -> &'static str {
+    if summary.total.j < oracle { ", and this run was cheaper" } else { "" }
 }
 
 /// Names and texts for the terminal; nothing where nothing is decided.
 pub(super) fn lines(summary: &ScenarioSummary) -> Vec<(&'static str, String)> {
-    let BoundAccount { lower, lower_with_room, most_pods, oracle, schedules, reason } = &summary.bound;
-    let mut lines = Vec::new();
-    if let Some(reason) = reason.as_ref().filter(|reason| **reason != NoBound::NothingDecided.to_string()) {
-        lines.push(("bound", format!("none: {reason}")));
+    let BoundAccount { lower, oracle, schedules, .. } = &summary.bound;
+    if let Some(reason) = reason(summary) {
+        return vec![("bound", format!("none: {reason}"))];
     }
-    let Some(lower) = lower else { return lines };
-    let model = match summary.kernel {
-        KernelChoice::Events => " to be expected in the fluid model",
+    let Some(lower) = lower else { return Vec::new() };
+    let expected = match summary.kernel {
+        KernelChoice::Events => " to be expected",
         KernelChoice::Fluid => "",
     };
-    let times = summary.total.j / lower;
-    lines.push((
-        "bound",
-        format!("J {} at least{model}, whoever decides; this run {times:.2} times as much", grouped(*lower, 0)),
-    ));
-    if let Some(with_room) = lower_with_room.filter(|with_room| lower - with_room > WORTH_SAYING * lower) {
-        let pods = most_pods.map_or_else(String::new, |pods| format!(" ({} pods)", grouped(f64::from(pods), 0)));
-        lines.push((
-            "",
-            format!(
-                "{} if every pod found room: the pool{pods} costs {:.1} % at least",
-                grouped(with_room, 0),
-                100.0 * (lower / with_room - 1.0)
-            ),
-        ));
-    }
-    if let Some(oracle) = oracle {
-        lines.push((
-            "oracle",
-            format!("J {}: the cheapest of {schedules} schedules that knew the load", grouped(*oracle, 0)),
-        ));
-    }
+    let (least, times) = (grouped(*lower, 0), summary.total.j / lower);
+    let mut lines =
+        vec![("bound", format!("J {least} at least{expected}, whoever decides; this run {times:.2} times as much"))];
+    lines.extend(of_the_pool(&summary.bound).map(|text| ("", text)));
+    lines.extend(oracle.map(|oracle| {
+        let (j, cheaper) = (grouped(oracle, 0), cheaper(summary, oracle));
+        ("oracle", format!("J {j}: the cheapest of {schedules} schedules that knew the load{cheaper}"))
+    }));
     lines
 }

@@ -26,6 +26,8 @@ pub(super) struct Claim {
     pub(super) seed: u64,
     /// Which of [`OPTIONAL`] it writes.
     pub(super) writes: Vec<&'static str>,
+    /// Whether it runs schedules that know the load.
+    pub(super) oracle: bool,
     /// Whether the run of another scenario or seed, or more than this one writes, may be replaced.
     pub(super) force: bool,
 }
@@ -67,6 +69,9 @@ impl Claim {
         }
         if summary["seed"].as_u64() != Some(self.seed) {
             return Some("the run with another seed".to_owned());
+        }
+        if summary["bound"]["oracle"].is_number() && !self.oracle {
+            return Some("what --oracle found, which this run would not".to_owned());
         }
         let lost = OPTIONAL.iter().find(|name| self.folder.join(name).exists() && !self.writes.contains(name));
         lost.map(|name| format!("{name}, which this run would not write"))

@@ -2,15 +2,15 @@
 //!
 //! Stages are those of the shared queue at its best (module `relaxed`), whatever balances, fails, retires or disturbs. On the fluid kernel
 //! no run costs less. On the event kernel a queue takes time to settle, near saturation more than a bin: there each bin begins with an
-//! empty queue ([`Queue::Any`]), and as requests are drawn one by one it is a bound on what is to be expected. It is never the
+//! empty queue (`stage::Queue::Any`), and as requests are drawn one by one it is a bound on what is to be expected. It is never the
 //! optimum: [`reached`] runs schedules that know the load, and what the cheapest costs is the other end.
 //!
 //! The node tier: nodes have no price in J, so the more of them a schedule has, the better, and the state of the programme need not
-//! count them. Ready pods are at most what quota and pools hold by then ([`room`]): the nodes of the first moment until the first
+//! count them. Ready pods are at most what quota and pools hold by then (module `room`): the nodes of the first moment until the first
 //! one can have been provisioned, and from then on as many as the pools may have.
 //!
 //! Pods that replace others (evictions, drained nodes, kills) and those of a warm-up take draws of the start-up at no price, so the order
-//! of draws is not the schedule's where there are any: then a start is billed the shortest of the first [`DEALT`] draws. After a warm-up
+//! of draws is not the schedule's where there are any: then a start is billed the shortest of the first 65,536 draws. After a warm-up
 //! the pods may be as many as one likes, and starts may be under way: the bound begins when the longest of these draws is over.
 
 mod reached;

@@ -153,6 +153,7 @@ fn service(spec: &ScenarioSpec, inputs: &Inputs, (name, service): (&String, &Ser
         if needed == 1.0 { "1 pod".to_owned() } else { format!("{} pods", number(needed)) },
     ));
     lines.extend(not_counted(spec, service, speed).into_iter().map(|what| format!("          {what}")));
+    lines.extend(unused_request(service, usable).map(|what| format!("          {what}")));
     let busy = demand.cores / f64::from(service.replicas.max(1));
     lines.extend(memory(service, busy).map(|memory| format!("          {memory}")));
     let reaches = |source: &TrafficSpec| expected_calls(spec, &source.service).contains_key(name.as_str());
@@ -187,6 +188,20 @@ fn not_counted(spec: &ScenarioSpec, service: &ServiceSpec, speed: f64) -> Vec<St
         notes.push("NOT COUNTED: workloads that slow their neighbours".to_owned());
     }
     notes
+}
+
+/// What an autoscaler on CPU takes for a busy pod, where a pod cannot use what it requests.
+fn unused_request(service: &ServiceSpec, usable_cores: f64) -> Option<String> {
+    let request_cores = f64::from(service.pod.cpu_request_milli) / 1_000.0;
+    let share = usable_cores / request_cores;
+    (service.autoscaling.is_some() && share < 0.95).then(|| {
+        format!(
+            "a pod can use {} of the {} cores that it requests (`pod.cpu_request_milli`): AN AUTOSCALER ON CPU NEVER SEES MORE THAN {} %",
+            number(usable_cores),
+            number(request_cores),
+            number((100.0 * share).round())
+        )
+    })
 }
 
 /// How many requests a pod has memory for, where they need any.

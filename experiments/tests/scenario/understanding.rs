@@ -261,3 +261,15 @@ fn slow_nodes_are_counted_and_what_is_not_is_said() {
         &["NOT COUNTED: workloads that slow their neighbours"],
     );
 }
+
+/// A target of utilisation that no pod can reach: the service would only shrink.
+#[test]
+fn a_request_that_nothing_can_use_is_told_to_who_scales_on_it() {
+    let scaled = "autoscaling = { min = 1, max = 2, strategy = { policy = { id = \"hpa\" } } }";
+    let told = "a pod can use 1 of the 4 cores that it requests (`pod.cpu_request_milli`): AN AUTOSCALER ON CPU NEVER SEES MORE THAN 25 %";
+    says(&scenario(&format!("replicas = 1\n{scaled}"), ""), &[told]);
+    let fits = scenario(&format!("replicas = 1\n{scaled}\npod = {{ cpu_request_milli = 1000 }}"), "");
+    let folder = tempfile::tempdir().unwrap();
+    assert!(!checked(&fits, folder.path()).contains("NEVER SEES"));
+    assert!(!checked(&scenario("replicas = 1", ""), folder.path()).contains("NEVER SEES"), "nobody looks");
+}

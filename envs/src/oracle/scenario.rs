@@ -154,7 +154,8 @@ impl<'a> Case<'a> {
         let service = the_service(spec)?;
         let lowered = relaxed::lowered(spec, inputs).map_err(NoBound::Model)?;
         let [of_service] = lowered.services.as_slice() else { return Err(NoBound::Services(lowered.services.len())) };
-        let world = World::new(&of_service.scenario).with_work(&of_service.work);
+        let mut world = World::new(&of_service.scenario).with_work(&of_service.work);
+        world.smallest = world.smallest.min(room::allowed(spec, &service.pod));
         if spec.kernel == KernelChoice::Events && of_service.work != Work::EXPONENTIAL {
             return Err(NoBound::Work);
         }

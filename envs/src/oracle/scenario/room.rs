@@ -24,6 +24,12 @@ impl Room {
     }
 }
 
+/// Pods that may exist: a quota refuses further ones, and what it refuses is not paid.
+pub(super) fn allowed(spec: &ScenarioSpec, pod: &PodSpec) -> u32 {
+    let pods = spec.cluster.as_ref().map_or(u64::MAX, |cluster| quota_pods(&cluster.quota, pod));
+    u32::try_from(pods).unwrap_or(u32::MAX)
+}
+
 /// The room for `service`; `None` in a scenario without nodes.
 pub(super) fn of(spec: &ScenarioSpec, service: &ServiceSpec, inputs: &Inputs) -> Option<Room> {
     let cluster = spec.cluster.as_ref()?;

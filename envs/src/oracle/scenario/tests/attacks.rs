@@ -78,13 +78,15 @@ fn what_nobody_pays_is_not_billed() {
     let lasting = json!({ "pre_stop_s": 1_000.0, "grace_s": 2_000.0 });
     let crowd = json!({ "replicas": 12, "termination": lasting });
     let refused = json!({ "replicas": 12, "pod": { "cpu_request_milli": 100, "memory_request_mib": 10 } });
+    let forced = json!({ "replicas": 8, "autoscaling": { "min": 8 }, "pod": refused["pod"] });
     let killed = json!({ "replicas": 8, "termination": lasting, "start": { "start_s": { "constant": 20.0 } } });
     let kills = [290.5, 312.0].map(|at_s| json!({ "kind": "pod-kill", "service": "web", "at_s": at_s, "pods": 8 }));
     let falling: Vec<f64> = (0..10).map(|bin| if bin < 5 { 300.0 } else { 10.0 }).collect();
-    let dear = json!({ "cluster": limited, "costs": { "kappa": 1.0, "churn": 100.0 } });
+    let dear = json!({ "cluster": limited.clone(), "costs": { "kappa": 1.0, "churn": 100.0 } });
     let attacks = [
         Attack::of_web("pods without room go at once", &[20.0; 10], (crowd, json!({ "cluster": fixed })), |_| 2),
         Attack::of_web("a quota creates no pods", &[60.0; 10], (refused, dear), |_| 12),
+        Attack::of_web("a quota below the bounds", &[30.0; 10], (forced, json!({ "cluster": limited })), |_| 8),
         Attack::of_web("killed pods go at once", &falling, (killed, json!({ "faults": kills })), |second| {
             if second < 315 { 8 } else { 1 }
         }),

@@ -78,3 +78,20 @@ fn where_nothing_is_decided_there_is_no_line() {
     assert!(!String::from_utf8_lossy(&output.stdout).contains("bound"));
     assert!(summary(&folder.path().join("run"))["bound"]["reason"].as_str().unwrap().starts_with("nothing is decided"));
 }
+
+/// Without load and without a least number of pods nothing need be paid, and nothing is a multiple of that.
+#[test]
+fn where_nothing_need_be_paid_nothing_is_a_multiple_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    short(folder.path(), "events");
+    let file = folder.path().join("short.toml");
+    let text = std::fs::read_to_string(&file)
+        .unwrap()
+        .replace("min = 1", "min = 0")
+        .replace("cores = 4.0", "cores = 4.0\nqueue_limit = 1000");
+    let text = text.replace("mean_per_s = 60.0, amplitude_per_s = 20.0", "mean_per_s = 0.0, amplitude_per_s = 0.0");
+    std::fs::write(&file, format!("warm_up_s = 10\n{text}")).unwrap();
+    let output = seatrial(&["run", "short.toml", "--out", "run"], folder.path());
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("bound        J 0 at least to be expected, whoever decides\n"), "{told}{}", err(&output));
+}

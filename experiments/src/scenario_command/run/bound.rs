@@ -55,12 +55,10 @@ pub(super) fn sentences(summary: &ScenarioSummary) -> Vec<String> {
         KernelChoice::Events => "be expected to lead to",
         KernelChoice::Fluid => "lead to",
     };
-    let times = summary.total.j / lower;
-    let mut sentences = vec![format!(
-        "No decisions can {expected} a J below {}, however well they know the load; this run has {times:.2} times as much.",
-        grouped(*lower, 0)
-    )];
-    sentences.extend(of_the_pool(&summary.bound).map(|text| format!("It would be {text}.")));
+    let (least, times) = (grouped(*lower, 0), times(summary, "; this run has"));
+    let mut sentences =
+        vec![format!("No decisions can {expected} a J below {least}, however well they know the load{times}.")];
+    sentences.extend(of_the_pool(&summary.bound).map(|text| format!("The bound would be {text}.")));
     sentences.extend(oracle.map(|oracle| {
         let j = grouped(oracle, 0);
         format!("Of {schedules} schedules that knew the load, the cheapest had a J of {j}{}.", cheaper(summary, oracle))
@@ -80,6 +78,12 @@ fn of_the_pool(bound: &BoundAccount) -> Option<String> {
     Some(format!("{least} if every pod found room: nodes and quota hold {}", grouped(f64::from(pods), 0)))
 }
 
+/// How often the bound goes into this run's J; nothing says so where nothing need be paid.
+fn times(summary: &ScenarioSummary, this_run: &str) -> String {
+    let lower = summary.bound.lower.filter(|lower| *lower >= 1.0);
+    lower.map_or_else(String::new, |lower| format!("{this_run} {:.2} times as much", summary.total.j / lower))
+}
+
 fn cheaper(summary: &ScenarioSummary, oracle: f64) -> &'static str {
     if summary.total.j < oracle { ", and this run was cheaper" } else { "" }
 }
@@ -95,9 +99,8 @@ pub(super) fn lines(summary: &ScenarioSummary) -> Vec<(&'static str, String)> {
         KernelChoice::Events => " to be expected",
         KernelChoice::Fluid => "",
     };
-    let (least, times) = (grouped(*lower, 0), summary.total.j / lower);
-    let mut lines =
-        vec![("bound", format!("J {least} at least{expected}, whoever decides; this run {times:.2} times as much"))];
+    let (least, times) = (grouped(*lower, 0), times(summary, "; this run"));
+    let mut lines = vec![("bound", format!("J {least} at least{expected}, whoever decides{times}"))];
     lines.extend(of_the_pool(&summary.bound).map(|text| ("", text)));
     lines.extend(oracle.map(|oracle| {
         let (j, cheaper) = (grouped(oracle, 0), cheaper(summary, oracle));

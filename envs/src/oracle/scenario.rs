@@ -217,7 +217,7 @@ impl<'a> Case<'a> {
         Bills { churn, termination_s, wasted, typical_start_s, start_up_s }
     }
 
-    /// Most ready pods in a bin. Pods of the first moment that find no room are paid all the same: the bound lets them serve.
+    /// Most ready pods in a bin. Pods of the first moment that find no room wait for it at no price of a change: the bound lets them serve.
     fn most(&self, room: Option<Room>, bin: usize) -> u32 {
         let ends = self.begins_after + self.load.interval() * (crate::load::signed(bin) + 1);
         let initial = self.initial.as_ref().map_or(0, |initial| *initial.end());

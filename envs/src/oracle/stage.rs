@@ -53,8 +53,8 @@ impl StageCosts {
             let mut lanes = [0.0; LANES];
             lanes[..chunk.len()].copy_from_slice(chunk);
             fill_p_bad(world, &lanes, &mut p_bad);
-            if queue != Queue::Settled {
-                lower_to_any(world, &lanes, (bin_s, queue), &mut p_bad);
+            if let Queue::Any { full_s, is_shared } = queue {
+                lower_to_any(world, &lanes, (bin_s, full_s, is_shared), &mut p_bad);
             }
             for (lane, rate) in chunk.iter().enumerate() {
                 let cost =
@@ -122,11 +122,12 @@ fn fill_p_bad(world: &World, rates: &[f64; LANES], out: &mut [[f64; LANES]]) {
 
 /// From the share of bad requests of a settled queue to what a bin of `bin_s` seconds has at least. More pods are never worse, so a
 /// number of pods of which little is known has at least what any larger number has.
-fn lower_to_any(world: &World, rates: &[f64; LANES], (bin_s, queue): (f64, Queue), p_bad: &mut [[f64; LANES]]) {
-    let (full_s, is_shared) = match queue {
-        Queue::Settled => (f64::INFINITY, true),
-        Queue::Any { full_s, is_shared } => (full_s, is_shared),
-    };
+fn lower_to_any(
+    world: &World,
+    rates: &[f64; LANES],
+    (bin_s, full_s, is_shared): (f64, f64, bool),
+    p_bad: &mut [[f64; LANES]],
+) {
     let mut least = [0.0_f64; LANES];
     for (level, p) in p_bad.iter_mut().enumerate().rev() {
         let ready = world.smallest + u32::try_from(level).unwrap_or(u32::MAX);
@@ -196,8 +197,6 @@ mod tests {
     use super::*;
     use crate::scenario::Scenario;
 
-    const ANY: Queue = Queue::Any { full_s: f64::INFINITY, is_shared: true };
-
     /// Share of requests that wait longer than `wait_s`, of those that come within `bin_s` to `servers` empty workers: Kolmogorov's
     /// equations by uniformization, from the definition. Beyond `MOST` requests none is let in, which only makes waits shorter.
     fn exact_share(servers: usize, mean_s: f64, rate: f64, (wait_s, bin_s): (f64, f64)) -> f64 {
@@ -256,7 +255,7 @@ mod tests {
                 lanes[..rates.len()].copy_from_slice(rates);
                 let mut p_bad = vec![[0.0; LANES]; 100];
                 fill_p_bad(&world, &lanes, &mut p_bad);
-                lower_to_any(&world, &lanes, (bin_s, ANY), &mut p_bad);
+                lower_to_any(&world, &lanes, (bin_s, f64::INFINITY, true), &mut p_bad);
                 for (rate, least) in rates.iter().zip(p_bad[ready as usize - 1]) {
                     let exact = exact_share((workers * ready) as usize, mean_s, *rate, (wait_s, bin_s));
                     assert!(least <= exact + 1e-9, "{ready} pods at {rate}, {wait_s} s, {bin_s} s: {least} {exact}");
